@@ -12,6 +12,9 @@ _NAMES = {
     "evaluating": "core.models",
     "fingerprint": "core.models",
     "load_classifier": "core.models",
+    "build_network": "core.models",
+    "is_piecewise_linear": "core.models",
+    "resolve_device": "core.models",
     "ImageSet": "core.data",
     "load_images": "core.data",
     "InputError": "core.errors",
@@ -19,6 +22,7 @@ _NAMES = {
     "layer_names": "core.layers",
     "layer_table": "core.layers",
     "replacing": "core.layers",
+    "resolve_layer": "core.layers",
 }
 __all__ = sorted(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)
