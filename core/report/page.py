@@ -47,12 +47,18 @@ class Report:
         self._sections: list[dict[str, Any]] = []
         self._numbers = {"figure": 0, "table": 0}
 
-    def finding(self, text: str, significant: bool | None = None) -> None:
-        """Add a finding; `significant` None where nothing was tested (or the run is too small)."""
+    def finding(self, text: str, significant: bool | None = None, verdict: str = "") -> None:
+        """Add a finding.
+
+        Args:
+            text: one or two sentences with their numbers.
+            significant: None where nothing was tested, or the run is too small.
+            verdict: the words of its badge; by default `significant` or `not significant`.
+        """
         self._findings.append(
             {
                 "text": _rich(text),
-                "verdict": _VERDICTS[significant],
+                "verdict": verdict or _VERDICTS[significant],
                 "kind": {True: "yes", False: "no", None: "plain"}[significant],
             }
         )

@@ -1,0 +1,164 @@
+"""Top eigenvalue of the input Hessian, beside curvlinops with an eigensolver for each example."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import statistics
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse.linalg import eigsh
+from torch import Tensor, nn
+
+from core.data import load_images
+from core.models import load_classifier
+from landscape.curvature import input_hessian
+from landscape.loss import Loss
+
+EXAMPLES = 64
+PEER_EXAMPLES = 16  # the peer takes examples one by one: its time for one does not fall with more
+AGREEMENT = 1e-3
+Solver = Callable[[], Tensor]
+
+
+class AtImage(nn.Module):
+    """A classifier whose parameter is the image, for a library that differentiates parameters."""
+
+    def __init__(self, classifier: nn.Module, image: Tensor) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.image = nn.Parameter(image.clone())
+
+    def forward(self, _: Tensor) -> Tensor:
+        """Return the logits at the image, whatever the input."""
+        return self.classifier(self.image)
+
+
+def convolutional_network() -> nn.Module:
+    """Return a ReLU network for 3 x 32 x 32 images and 10 classes, its random weights fixed."""
+    widths = (3, 32, 32, 64, 64, 128)
+    layers: list[nn.Module] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for i, (before, after) in enumerate(pairwise(widths)):
+            layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
+            if i % 2:
+                layers.append(nn.MaxPool2d(2))
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 10)]
+        network = nn.Sequential(*layers)
+        for _ in range(20):
+            network(torch.rand(64, 3, 32, 32))
+    return network.eval().requires_grad_(False)
+
+
+def settings() -> dict[str, tuple[nn.Module, Tensor]]:
+    """Return classifiers and images: random ones and, where it lies, ResNet-18 on photographs."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(EXAMPLES, 3, 32, 32, generator=generator)
+    found: dict[str, tuple[nn.Module, Tensor]] = {
+        "small CNN 32x32": (convolutional_network(), images)
+    }
+    weights = os.environ.get("INPUTSCAPE_CLASSIFIERS")
+    folder = os.environ.get("INPUTSCAPE_TINY_IMAGENET")
+    if weights and folder:
+        data = load_images(folder)
+        classifier = load_classifier(
+            "resnet18",
+            checkpoint=str(Path(weights) / "resnet18.safetensors"),
+            normalisation="imagenet",
+            num_classes=data.num_classes,
+        )
+        found["ResNet-18 64x64"] = (classifier, data.subset(EXAMPLES).tensors()[0])
+    return found
+
+
+def curvlinops(classifier: nn.Module, images: Tensor, labels: Tensor) -> Solver:
+    """Return the peer's solver: ARPACK on Hessian-vector products, one example after the other."""
+    library = importlib.import_module("curvlinops")
+    loss = nn.CrossEntropyLoss(reduction="sum")
+    start = np.random.default_rng(0).standard_normal(images[0].numel()).astype(np.float32)
+
+    def solve() -> Tensor:
+        found = []
+        for image, label in zip(images.split(1), labels.split(1), strict=True):
+            model = AtImage(classifier, image)
+            hessian = library.HessianLinearOperator(
+                model, loss, [model.image], [(image, label)], check_deterministic=False
+            )
+            operator = hessian.to_scipy(dtype=np.float32)
+            values = eigsh(
+                operator, k=1, which="LA", v0=start, tol=AGREEMENT / 10, return_eigenvectors=False
+            )
+            found.append(float(values[0]))
+        return torch.tensor(found, dtype=torch.float64)
+
+    return solve
+
+
+def rows(repeats: int = 3) -> list[dict[str, Any]]:
+    """Measure both in alternating repetitions, and return one row per figure.
+
+    Times are medians over the repetitions and per image: ours of a batch of 64, the peer's of 16
+    images one by one. Both stop at, or are far below, a relative error of 1e-3, which is checked.
+    """
+    table = []
+    for name, (classifier, images) in settings().items():
+        with torch.no_grad():
+            labels = classifier(images).argmax(1)
+        table += _compare(name, classifier, images, labels, repeats)
+    return table
+
+
+def _compare(
+    name: str, classifier: nn.Module, images: Tensor, labels: Tensor, repeats: int
+) -> list[dict[str, Any]]:
+    """Return the rows of one classifier."""
+    loss = Loss(classifier, labels)
+    solvers: dict[str, tuple[Solver, int]] = {
+        "inputscape": (lambda: input_hessian(loss, images).top, len(images))
+    }
+    note = ""
+    try:
+        few = slice(0, PEER_EXAMPLES)
+        solvers["curvlinops + eigsh"] = (
+            curvlinops(classifier, images[few], labels[few]),
+            PEER_EXAMPLES,
+        )
+    except ImportError as error:
+        note = f"not installed ({error})"
+    seconds: dict[str, list[float]] = {contender: [] for contender in solvers}
+    tops: dict[str, Tensor] = {}
+    for _ in range(repeats):
+        for contender, (solve, count) in solvers.items():
+            begun = time.perf_counter()
+            tops[contender] = solve()
+            seconds[contender].append((time.perf_counter() - begun) / count)
+    own = statistics.median(seconds["inputscape"])
+    gap = float("nan")
+    if not note:
+        peer = tops["curvlinops + eigsh"]
+        gap = float((peer / tops["inputscape"][: len(peer)] - 1).abs().max())
+        note = f"largest relative difference {gap:.1e}"
+        if gap > AGREEMENT:
+            note += f", more than {AGREEMENT:g}: the times do not compare"
+    table = []
+    for contender in ("inputscape", "curvlinops + eigsh"):
+        value = statistics.median(seconds[contender]) if contender in seconds else float("nan")
+        table.append(
+            {
+                "benchmark": f"top input-Hessian eigenvalue, {name}",
+                "contender": contender,
+                "metric": "time per image",
+                "value": 1000 * value,
+                "unit": "ms",
+                "ratio_to_ours": value / own,
+                "note": "" if contender == "inputscape" else note,
+            }
+        )
+    return table

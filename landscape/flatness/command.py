@@ -1,0 +1,120 @@
+"""The command `python -m landscape.flatness`: its options, in the one place they are spelled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.studies import run_study
+from core.studies.run_directory import RunDirectory
+
+
+def run(
+    model: str = "digits_convnet",
+    checkpoint: str | None = None,
+    normalisation: str | None = None,
+    stem: str | None = None,
+    data: str = "digits",
+    split: str | None = None,
+    size: int | None = None,
+    skip_unreadable: bool = False,
+    examples: int = 200,
+    matching_pool: int | None = None,
+    attacks: list[str] | str | None = None,
+    adversarial: list[str] | str | None = None,
+    loss: str = "cross_entropy",
+    reference: str = "predicted",
+    radii: list[float] | str | None = None,
+    worst_case_l2: list[float] | str | None = None,
+    worst_case_linf: list[float] | str | None = None,
+    worst_case_steps: int = 10,
+    draws: int = 32,
+    batch_size: int = 256,
+    device: str = "auto",
+    threads: int = 1,
+    seed: int = 0,
+    out: str | None = None,
+    launch: str = "inline",
+    workers: int = 2,
+    slurm: dict[str, Any] | None = None,
+) -> RunDirectory:
+    """Compare the flatness of the loss around genuine and around adversarial images.
+
+    Every example is measured in several versions (the example groups): as it is, after a random
+    step as long as an adversarial one (the noise control), and after each attack. Comparisons are
+    paired by example, given raw and matched on the loss at the centre (flatness by itself mostly
+    measures confidence), corrected for multiplicity, and written into one HTML report.
+
+    Args:
+        model: a built-in net (digits_convnet, digits_mlp), a torchvision model by name, timm/NAME,
+            package.module:factory (also from the current folder), or a torch.export program.pt2.
+        checkpoint: weights of the model: .safetensors, or a file that torch.load reads with
+            weights_only.
+        normalisation: imagenet, or other known means and deviations, or values; default: what the
+            checkpoint says, else none.
+        stem: small = the variant of a torchvision model for 32-64 pixel images.
+        data: digits, a folder of images (tiny-imagenet, class folders, labels.csv), .npz,
+            .safetensors, or a torchvision set such as cifar10:ROOT.
+        split: which part of the data; default: val, else test.
+        size: resize images to this many pixels a side; default: they are taken as they are.
+        skip_unreadable: leave corrupt image files out (they are named and counted) instead of
+            stopping.
+        examples: how many images are attacked and measured, balanced over the classes.
+        matching_pool: how many further genuine images are measured only to find partners of equal
+            loss; default: as many as examples, where the data has them.
+        attacks: recipes, such as "fgsm(norm=linf, eps=2/255),pgd(norm=l2, eps=0.5, steps=40)";
+            default: noise control, FGSM, PGD linf, PGD l2 and minimum-norm l2.
+        adversarial: files of ready-made adversarial examples, each one more group.
+        loss: the landscape: cross_entropy, margin or log_probability.
+        reference: the label the loss refers to: predicted (at each version itself), true, or
+            target (the most probable class other than the true one).
+        radii: l2 lengths of the noise, in pixel units; default: by image size.
+        worst_case_l2: l2 radii of the worst-case rise; default: by data.
+        worst_case_linf: linf radii of the worst-case rise; fractions such as 1/255 are fine.
+        worst_case_steps: gradient steps of the worst-case search, for each radius.
+        draws: noise draws for each example and radius, in antithetic pairs; their standard errors
+            are reported.
+        batch_size: images in one forward pass; changes results by float rounding only.
+        device: auto, cpu, cuda, cuda:1, mps.
+        threads: torch threads of each process; part of the settings because the number may change
+            the last bit. More processes (--launch processes) use the cores better.
+        seed: seed of everything random.
+        out: the run directory; default: runs/landscape.flatness/MODEL-DATA-HASH. The same command
+            continues an unfinished one.
+        launch: inline, processes (on this machine), or slurm.
+        workers: how many processes, or array tasks on Slurm.
+        slurm: options of the jobs, such as partition, timeout_min, mem_gb.
+
+    Returns:
+        The run directory: results.parquet, summary.json, figures/, adversarial/, report.html.
+
+    Raises:
+        core.InputError: for anything in the options, files or images that cannot be used.
+    """
+    from landscape.flatness.study import plan
+
+    study = plan(
+        model=model,
+        checkpoint=checkpoint,
+        normalisation=normalisation,
+        stem=stem,
+        data=data,
+        split=split,
+        size=size,
+        skip_unreadable=skip_unreadable,
+        examples=examples,
+        matching_pool=matching_pool,
+        attacks=attacks,
+        adversarial=adversarial,
+        loss=loss,
+        reference=reference,
+        radii=radii,
+        worst_case_l2=worst_case_l2,
+        worst_case_linf=worst_case_linf,
+        worst_case_steps=worst_case_steps,
+        draws=draws,
+        batch_size=batch_size,
+        device=device,
+        threads=threads,
+        seed=seed,
+    )
+    return run_study(study, out=out, launch=launch, workers=workers, threads=threads, slurm=slurm)

@@ -1,0 +1,308 @@
+"""Groups of examples compared with their genuine twins: paired, raw, and matched on the loss.
+
+Raw flatness mostly measures confidence: where a classifier is sure, the loss, its gradient and its
+Hessian all vanish together, whatever the geometry. So every measure is compared twice. *Raw*: an
+adversarial example with the genuine image it came from. *Matched*: adversarial examples with
+genuine images of (nearly) the same loss at the centre, whoever they come from. What is left then is
+not confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.statistics import (
+    Interval,
+    auc,
+    bootstrap,
+    geometric_mean_ratio,
+    holm,
+    match,
+    matched_auc,
+    matched_ratio,
+    matching_balance,
+    paired_test,
+    ratio_of_medians,
+    unpaired_test,
+)
+from landscape.flatness.measures import MEASURES, Measure
+from landscape.flatness.table import column, radii_in
+
+LEAST_PAIRS = 20
+"""Fewer pairs than this make no claim, raw or matched."""
+
+CONTROL = "noise"
+SUCCESS = "success"
+INVALID = ("outside box", "outside ball", "not finite", "wrong length")
+GENUINE = "genuine"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All groups against `genuine`.
+
+    Attributes:
+        groups: one row per group: examples, successes, confidence, loss, length of the step.
+        paired: one row per group and measure: the twins, in `n` pairs, with effect and p value.
+        discrimination: one row per group and measure: AUC of "the group's value is larger", raw and
+            matched on the loss, the effect among the matched, and the verdict.
+        matching: one row per group: how many could be matched, and how alike the losses then are.
+    """
+
+    groups: pd.DataFrame
+    paired: pd.DataFrame
+    discrimination: pd.DataFrame
+    matching: pd.DataFrame
+
+
+def headline_columns(table: pd.DataFrame) -> dict[str, Measure]:
+    """Return the columns that are compared: single measures, and curves at their middle radius."""
+    chosen: dict[str, Measure] = {}
+    for measure in MEASURES.values():
+        if measure.axis:
+            radii = radii_in(table.columns, measure.name)
+            if radii:
+                chosen[column(measure.name, radii[len(radii) // 2])] = measure
+        elif measure.name in table:
+            chosen[measure.name] = measure
+    return chosen
+
+
+def is_control(group: str) -> bool:
+    """Return whether a group is a noise control, which is not meant to change the label."""
+    return group.split("(")[0] == CONTROL
+
+
+def twins(table: pd.DataFrame, group: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of a group that count and those of their genuine twins, in one order.
+
+    What counts is what verification called a success: a fooled classifier or, for a noise control,
+    a step of the asked length, from a genuine image that was classified correctly.
+    """
+    rows = table[table["group"] == group]
+    genuine = table[(table["group"] == GENUINE) & ~table["pool"]].set_index("id")
+    kept = rows[(rows["status"] == SUCCESS) & rows["loss"].notna()].set_index("id")
+    return kept, genuine.loc[kept.index]
+
+
+def covariate(table: pd.DataFrame, loss: str) -> np.ndarray:
+    """Return what examples are matched on: the loss at the centre, on a log scale where it has one.
+
+    Losses span ten orders of magnitude, and near 0 every flatness measure is proportional to the
+    loss, so that equal means equal up to a factor. The margin is a difference of logits already.
+    """
+    values = table["loss"].to_numpy(dtype=float)
+    if loss == "margin":
+        return values
+    return np.log(np.maximum(np.abs(values), np.finfo(np.float64).tiny))
+
+
+def compare(table: pd.DataFrame, loss: str = "cross_entropy", *, seed: int = 0) -> Comparison:
+    """Compare every group of a table of measures with its genuine twins.
+
+    Args:
+        table: rows as `measure` returns them, with the columns `group`, `pool` (further genuine
+            images, used as matching partners only) and `status` (of `attacks.verify`; anything for
+            genuine rows, where `clean_correct` says whether the classifier is right).
+        loss: the landscape that was measured; decides the covariate of the matching.
+        seed: of the bootstrap.
+    """
+    columns = headline_columns(table)
+    names = [g for g in table["group"].drop_duplicates() if g != GENUINE]
+    partners = table[
+        (table["group"] == GENUINE)
+        & (table["prediction"] == table["label"])
+        & table["loss"].notna()
+    ]
+    groups, paired, discriminated, matching = [], [], [], []
+    for group in names:
+        ours, genuine = twins(table, group)
+        groups.append(_describe(table, group, ours))
+        for name, measure in columns.items():
+            paired.append(
+                {"group": group, "measure": name}
+                | _paired(ours[name].to_numpy(float), genuine[name].to_numpy(float), measure, seed)
+            )
+        found, balance = _discriminate(
+            ours, genuine, _twins_first(partners, genuine), list(columns), loss, seed
+        )
+        discriminated += [{"group": group} | row for row in found]
+        matching.append({"group": group} | balance)
+    twin_table = pd.DataFrame(paired)
+    twin_table["p_holm"] = holm(twin_table["p"])
+    return Comparison(
+        pd.DataFrame(groups), twin_table, _verdicts(pd.DataFrame(discriminated)),
+        pd.DataFrame(matching),
+    )  # fmt: skip
+
+
+def _twins_first(partners: pd.DataFrame, genuine: pd.DataFrame) -> pd.DataFrame:
+    """Return the possible partners of a group, its twins in front: row i of both is one example."""
+    others = partners.set_index("id")
+    return pd.concat([genuine, others[~others.index.isin(genuine.index)]])
+
+
+def _describe(table: pd.DataFrame, group: str, ours: pd.DataFrame) -> dict[str, Any]:
+    rows = table[table["group"] == group]
+    correct = rows["clean_correct"].astype(bool)
+    return {
+        "group": group,
+        "n": len(rows),
+        "clean correct": int(correct.sum()),
+        "label changed": int((rows["label_changed"].astype(bool) & correct).sum()),
+        "invalid": int(rows["status"].isin(INVALID).sum()),
+        "compared": len(ours),
+        "median confidence": float(ours["confidence"].median()),
+        "median loss": float(ours["loss"].median()),
+        "median l2": float(ours["l2"].median()),
+        "median linf": float(ours["linf"].median()),
+    }
+
+
+_TWIN_NUMBERS = (
+    "n_larger", "median", "genuine_median", "estimate", "low", "high", "p", "rank_biserial",
+    "cohens_d",
+)  # fmt: skip
+_AREA_NUMBERS = (
+    "auc", "auc_low", "auc_high", "matched_auc", "matched_low", "matched_high", "matched_p",
+    "matched_estimate", "matched_effect_low", "matched_effect_high",
+)  # fmt: skip
+
+
+def _paired(ours: np.ndarray, genuine: np.ndarray, measure: Measure, seed: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"n": len(ours), "effect": ""} | dict.fromkeys(_TWIN_NUMBERS, np.nan)
+    if len(ours) < LEAST_PAIRS:
+        return row
+    test = paired_test(ours, genuine)
+    effect, compared = effect_of(ours, genuine, measure)
+    interval = compared(ours, genuine, seed=seed)
+    return row | {
+        "n_larger": test.n_positive,
+        "median": float(np.median(ours)),
+        "genuine_median": float(np.median(genuine)),
+        "effect": effect,
+        "estimate": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "p": test.p,
+        "rank_biserial": test.rank_biserial,
+        "cohens_d": test.cohens_d,
+    }
+
+
+def effect_of(
+    ours: np.ndarray, genuine: np.ndarray, measure: Measure
+) -> tuple[str, Callable[..., Interval]]:
+    """Return in which sense a measure is compared, and the function that does it.
+
+    A ratio (geometric mean over the pairs, or of medians where a value is not positive) for what
+    has a natural zero and spans orders of magnitude; the mean difference for shares and radii.
+    """
+    if not measure.logarithmic:
+        return "difference", mean_difference
+    if (ours > 0).all() and (genuine > 0).all():
+        return "ratio", geometric_mean_ratio
+    return "ratio of medians", ratio_of_medians
+
+
+def mean_difference(
+    a: np.ndarray, b: np.ndarray, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Interval:
+    """Mean of `a - b` over pairs, with its BCa bootstrap interval.
+
+    >>> mean_difference(np.array([2.0, 4.0]), np.array([1.0, 2.0])).estimate
+    1.5
+    """
+    return bootstrap(a - b, level=level, resamples=resamples, seed=seed)
+
+
+def _discriminate(
+    ours: pd.DataFrame,
+    genuine: pd.DataFrame,
+    partners: pd.DataFrame,
+    columns: list[str],
+    loss: str,
+    seed: int,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return AUC rows, the loss itself first as the baseline, and the balance of the matching."""
+    if len(ours) < LEAST_PAIRS:
+        nothing = {"n": len(ours), "matched_n": 0} | dict.fromkeys(_AREA_NUMBERS, np.nan)
+        return [{"measure": c} | nothing for c in ["loss", *columns]], {"pairs": 0, "of": len(ours)}
+    left, right = covariate(ours, loss), covariate(partners, loss)
+    a, b = match(left, right)
+    balance = matching_balance(left, right, a, b, minimum=LEAST_PAIRS)
+    rows = []
+    for name in ["loss", *columns]:
+        values, others = ours[name].to_numpy(float), partners[name].to_numpy(float)
+        raw = auc(values, genuine[name].to_numpy(float), paired=True)
+        row: dict[str, Any] = {"measure": name, "n": len(ours), "matched_n": balance.n}
+        row |= dict.fromkeys(_AREA_NUMBERS, np.nan)
+        row |= {"auc": raw.estimate, "auc_low": raw.low, "auc_high": raw.high}
+        if balance.enough:
+            matched = matched_auc(values, others, a, b, same_examples=True)
+            row |= {
+                "matched_auc": matched.estimate,
+                "matched_low": matched.low,
+                "matched_high": matched.high,
+            }
+            if name != "loss":
+                measure = MEASURES[name.split("@")[0]]
+                effect, compared = effect_of(values[a], others[b], measure)
+                interval = matched_ratio(values, others, a, b, ratio=compared, seed=seed)
+                row |= {
+                    # Partners are alike in their loss, but are no pairs: tested as two groups.
+                    "matched_p": unpaired_test(values[a], others[b]).p,
+                    "matched_effect": effect,
+                    "matched_estimate": interval.estimate,
+                    "matched_effect_low": interval.low,
+                    "matched_effect_high": interval.high,
+                }
+        rows.append(row)
+    return rows, {
+        "pairs": balance.n,
+        "of": balance.of,
+        "difference before (sd)": balance.difference_before,
+        "difference after (sd)": balance.difference_after,
+        "enough": balance.enough,
+    }
+
+
+def _verdicts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add Holm's p values and whether a raw difference survives matching.
+
+    A difference is claimed when its interval excludes .5; among the matched also only when p stays
+    below .05 after Holm's correction over all groups and measures.
+    """
+    rows["matched_p_holm"] = holm(rows["matched_p"])
+    raw = np.sign(rows["auc"] - 0.5).where((rows["auc_low"] > 0.5) | (rows["auc_high"] < 0.5), 0)
+    claimed = ((rows["matched_low"] > 0.5) | (rows["matched_high"] < 0.5)) & (
+        rows["matched_p_holm"] < 0.05
+    )
+    matched = np.sign(rows["matched_auc"] - 0.5).where(claimed, 0)
+    rows["verdict"] = np.select(
+        [
+            rows["measure"] == "loss",
+            rows["auc"].isna(),
+            rows["matched_auc"].isna(),
+            (raw != 0) & (raw == matched),
+            (raw != 0) & (matched == -raw),
+            (raw != 0) & (matched == 0),
+            (raw == 0) & (matched != 0),
+        ],
+        [
+            "baseline",
+            "too few",
+            "no overlap",
+            "survives",
+            "reverses",
+            "vanishes",
+            "appears",
+        ],
+        "no difference",
+    )
+    return rows

@@ -1,0 +1,292 @@
+"""The report of a flatness study: findings, their figure, tables, examples, method."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from attacks import AdversarialSet, label, parse, save_adversarial
+from core.models import fingerprint
+from core.report import Report, words
+from core.report.figures import save_figure, style
+from core.statistics import clopper_pearson
+from core.studies import file_safe
+from landscape.flatness import figures
+from landscape.flatness.comparison import GENUINE, SUCCESS, Comparison, compare, is_control
+from landscape.flatness.findings import Finding, findings
+from landscape.flatness.measures import MEASURES, title
+from landscape.flatness.table import images_of
+
+if TYPE_CHECKING:
+    from core.studies import RunDirectory
+    from landscape.flatness.study import FlatnessStudy
+
+SHOWN = 6
+"""Examples whose pictures are in the report."""
+
+
+def write(study: FlatnessStudy, run: RunDirectory) -> dict[str, Any]:
+    """Write adversarial/, figures/ and report.html of a finished run; return the summary."""
+    table = run.results()
+    labels = group_labels(study)
+    _save_artifacts(study, run)
+    comparison = compare(table, study.loss, seed=study.seed)
+    found = findings(comparison, labels)
+    drawn = _draw(table, comparison, labels, study, run)
+
+    report = Report("Flatness around genuine and adversarial images", _subtitle(study, comparison))
+    for finding in found:
+        report.finding(finding.text, finding.significant, finding.verdict)
+    report.section("What survives matching on the loss")
+    report.figure(*drawn["effects"])
+    report.table(_effects_table(comparison, labels), "Every comparison: the numbers of the figure.")
+    report.section("How the loss rises")
+    for name in ("gaussian_rise", "worst_l2_rise", "worst_linf_rise", "sphere_rise"):
+        if name in drawn:
+            report.figure(*drawn[name])
+    report.section("Each example against its twin")
+    report.figure(*drawn["pairs"])
+    report.figure(*drawn["distributions"])
+    report.figure(*drawn["stability"])
+    report.section("Can one number tell adversarial from genuine?")
+    report.figure(*drawn["discrimination"])
+    report.section("Examples")
+    _examples(report, study, run, table, labels)
+    report.section("How it was measured")
+    report.facts(_facts(study, table, comparison))
+    report.table(_groups_table(comparison, labels), "The example groups, as verified.")
+    report.table(
+        comparison.matching.assign(group=comparison.matching["group"].map(labels)),
+        "The matching: how many examples of each group found a genuine partner of equal loss, and "
+        "the standardised difference of the log loss before and after.",
+    )
+    report.text(METHOD)
+    report.section("Repeat it")
+    report.config(study.settings(), f"python -m landscape.flatness --config {run.path}/config.yaml")
+    report.write(run.report)
+    return _summary(found, comparison, labels, study)
+
+
+METHOD = """
+The landscape is the loss as a function of the image, per example, at a fixed label. Radii are
+lengths of the step in pixel units (images lie in [0, 1]); noise and worst-case steps are not
+clipped to the box, so that a radius means the same for every example. Noise comes in antithetic
+pairs, the same directions at all radii; standard errors of every single estimate are in
+`results.parquet`. The worst case is what projected gradient ascent found, a lower bound.
+
+Pairs are compared by Wilcoxon's signed-rank test; the ratio is the geometric mean over pairs (or
+the ratio of medians, where a value is not positive) with a bootstrap interval. The matched
+comparison gives every adversarial example a genuine image, correctly classified, whose loss at
+the centre is the same within a caliper, without replacement. The caliper shrinks until the loss
+itself no longer tells the two groups apart. Partners are alike in their loss only, so the two
+matched groups are compared as independent ones, by the Mann-Whitney test and the same ratio. AUC
+intervals are DeLong's, with the dependence of paired examples accounted for. p values are
+corrected by Holm's method over all groups and measures, separately for the raw and the matched
+comparisons. A difference is called one at equal loss when its AUC interval excludes .5 and its
+corrected p is below .05.
+
+The certified radius is that of the classifier smoothed by the noise (Cohen et al. 2019), from the
+one-sided Clopper-Pearson bound at 99.9 %. For piecewise-linear networks the input Hessian is
+exact.
+"""
+
+
+def group_labels(study: FlatnessStudy) -> dict[str, str]:
+    """Return the short name of every group but genuine, unique, in the order of the report."""
+    named: dict[str, str] = {}
+    for group in study.groups:
+        artifact = study.artifacts.get(group)
+        short = label(parse(group)) if artifact is None else artifact.label
+        named[group] = short if short not in named.values() else group
+    return named
+
+
+def _save_artifacts(study: FlatnessStudy, run: RunDirectory) -> None:
+    """Write each crafted group as one file that `--adversarial` takes."""
+    for group in study.attacks:
+        crafted = run.read(f"craft/{file_safe(group)}/")
+        radii = crafted["radii"].to_numpy() if "radii" in crafted else None
+        save_adversarial(
+            run.adversarial / f"{file_safe(group)}.safetensors",
+            AdversarialSet(
+                images=images_of(crafted, study.chosen.shape),
+                labels=torch.tensor(crafted["label"].to_numpy(np.int64)),
+                ids=tuple(crafted["id"]),
+                recipe=parse(group),
+                seed=study.seed,
+                radii=None if radii is None else torch.tensor(radii.astype(np.float32)),
+                classifier=fingerprint(study.classifier),
+                data=study.all_images.fingerprint,
+            ),
+        )
+
+
+def _draw(
+    table: pd.DataFrame,
+    comparison: Comparison,
+    labels: Mapping[str, str],
+    study: FlatnessStudy,
+    run: RunDirectory,
+) -> dict[str, tuple[Any, str]]:
+    """Draw and save all figures; name -> (files, caption)."""
+    groups = figures.Groups(labels)
+    with style(), warnings.catch_warnings():
+        # Groups with too few examples have no median.
+        warnings.filterwarnings("ignore", "Mean of empty slice|All-NaN", RuntimeWarning)
+        drawings = [
+            figures.effects(comparison, groups),
+            *(
+                figures.rises(table, MEASURES[name], groups, seed=study.seed)
+                for name in ("gaussian_rise", "sphere_rise", "worst_l2_rise", "worst_linf_rise")
+            ),
+            figures.pairs(table, groups),
+            figures.distributions(table, groups),
+            figures.discrimination(comparison, groups),
+            figures.stability(table, groups, seed=study.seed),
+        ]
+        return {
+            d.name: (save_figure(d.figure, run.figures, d.name, data=d.data), d.caption)
+            for d in drawings
+        }
+
+
+def _subtitle(study: FlatnessStudy, comparison: Comparison) -> str:
+    n = int(comparison.groups["n"].max())
+    return f"{study.model} on {study.data}: {n} examples x {len(comparison.groups) + 1} groups"
+
+
+def _effects_table(comparison: Comparison, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row per group and measure: raw effect, matched effect, both AUCs, verdict."""
+    rows = comparison.discrimination.merge(comparison.paired.drop(columns="n"),
+                                           on=["group", "measure"], how="inner")  # fmt: skip
+    return pd.DataFrame(
+        {
+            "group": rows["group"].map(labels),
+            "measure": rows["measure"].map(title),
+            "pairs": rows["n"],
+            "larger in": rows["n_larger"].map(lambda n: f"{n:.0f}" if np.isfinite(n) else "n/a"),
+            "effect": rows["effect"],
+            "raw": _spoken(rows, "estimate", "low", "high"),
+            "p (Holm)": rows["p_holm"].map(words.p_value),
+            "AUC": _spoken(rows, "auc", "auc_low", "auc_high"),
+            "matched": _spoken(
+                rows, "matched_estimate", "matched_effect_low", "matched_effect_high"
+            ),
+            "matched p (Holm)": rows["matched_p_holm"].map(words.p_value),
+            "matched AUC": _spoken(rows, "matched_auc", "matched_low", "matched_high"),
+            "at equal loss": rows["verdict"],
+        }
+    )
+
+
+def _spoken(rows: pd.DataFrame, estimate: str, low: str, high: str) -> list[str]:
+    from core.statistics import Interval
+
+    if estimate not in rows:
+        return ["n/a"] * len(rows)
+    return [
+        words.interval(Interval(e, lo, hi)) if np.isfinite(e) else "n/a"
+        for e, lo, hi in zip(rows[estimate], rows[low], rows[high], strict=True)
+    ]
+
+
+def _groups_table(comparison: Comparison, labels: Mapping[str, str]) -> pd.DataFrame:
+    described = comparison.groups
+    return described.assign(group=described["group"].map(labels), recipe=described["group"])
+
+
+def _facts(study: FlatnessStudy, table: pd.DataFrame, comparison: Comparison) -> dict[str, str]:
+    genuine = table[table["group"] == GENUINE]
+    right, total = int(genuine["clean_correct"].sum()), len(genuine)
+    accuracy = clopper_pearson(right, total)
+    methods = table["hessian_method"].dropna().unique()
+    images = study.all_images
+    return {
+        "data": f"{study.data}, split {images.split}: {len(images)} images of shape "
+        f"{images.shape}, {len(images.class_names)} classes; {len(study.attacked)} studied, "
+        f"{len(study.chosen) - len(study.attacked)} more as matching partners",
+        "classifier": f"{study.model}, weights {fingerprint(study.classifier)[:12]}; right on "
+        f"{words.count(right, total)} of the images used, "
+        f"{words.interval(accuracy, scale=100, unit='%')}",
+        "loss": f"{study.loss} of the {study.reference} label, in nats",
+        "input Hessian": ", ".join(methods),
+        "noise": f"{study.draws} draws per example and radius, l2 radii "
+        + ", ".join(f"{r:.3g}" for r in study.radii),
+        "worst case": f"{study.worst_case_steps} gradients per radius; l2 "
+        + ", ".join(f"{r:.3g}" for r in study.worst_case_l2)
+        + "; linf "
+        + ", ".join(f"{r:.3g}" for r in study.worst_case_linf),
+        "seed": str(study.seed),
+        "device": f"{study.device}, {study.threads} thread(s) per process",
+    }
+
+
+def _examples(
+    report: Report,
+    study: FlatnessStudy,
+    run: RunDirectory,
+    table: pd.DataFrame,
+    labels: Mapping[str, str],
+) -> None:
+    """Show the first examples that every attack fooled: image, versions, differences."""
+    attacks = [g for g in study.groups if not is_control(g)]
+    rows = table[table["group"].isin(attacks) & (table["status"] == SUCCESS)]
+    everywhere = rows.groupby("id").size()
+    ids = [i for i in study.attacked.ids if everywhere.get(str(i), 0) == len(attacks)][:SHOWN]
+    if not ids:
+        report.text("No example was fooled by every attack, so there is none to compare.")
+        return
+    names = study.all_images.class_names
+    chosen = study.attacked.select(ids)
+    by_id = table[~table["pool"]].set_index(["group", "id"])
+
+    def captions(group: str) -> list[str]:
+        rows = by_id.loc[[(group, str(i)) for i in ids]]
+        return [
+            f"{names[int(p)]}, {words.percent(float(c))}"
+            for p, c in zip(rows["prediction"], rows["confidence"], strict=True)
+        ]
+
+    columns: dict[str, Any] = {GENUINE: chosen.tensors()[0].numpy()}
+    lines = {GENUINE: captions(GENUINE)}
+    for group in study.groups:
+        crafted = run.read(f"craft/{file_safe(group)}/").set_index("id")
+        kept = crafted.loc[[str(i) for i in ids]].reset_index()
+        columns[labels[group]] = images_of(kept, study.chosen.shape).numpy()
+        lines[labels[group]] = captions(group)
+    # Ten times, as long as what is changed does not run out of the grey scale.
+    largest = max(np.abs(c - columns[GENUINE]).max() for c in columns.values())
+    gain = min(10.0, float(f"{0.5 / max(largest, 1e-9):.1g}"))
+    report.examples(
+        columns,
+        "The first examples that every attack fooled: the genuine image, its versions, and what "
+        f"was changed, {gain:g} times enlarged (grey: nothing). Below each the prediction and its "
+        "confidence.",
+        gain=gain,
+        captions=lines,
+        titles=[f"{i}: {names[int(k)]}" for i, k in zip(ids, chosen.labels, strict=True)],
+        reference=GENUINE,
+    )
+
+
+def _summary(
+    found: list[Finding], comparison: Comparison, labels: Mapping[str, str], study: FlatnessStudy
+) -> dict[str, Any]:
+    def rows(table: pd.DataFrame) -> list[dict[Any, Any]]:
+        return table.replace({np.nan: None}).to_dict("records")
+
+    return {
+        "findings": [
+            {"text": f.text, "significant": f.significant, "group": f.group} for f in found
+        ],
+        "examples": len(study.attacked),
+        "groups": rows(comparison.groups.assign(label=comparison.groups["group"].map(labels))),
+        "paired": rows(comparison.paired),
+        "discrimination": rows(comparison.discrimination),
+        "matching": rows(comparison.matching),
+    }

@@ -1,0 +1,172 @@
+"""Matching on the loss: what is only confidence vanishes, what is planted is found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from attacks import craft, verify
+from landscape.flatness.comparison import LEAST_PAIRS, compare, covariate, twins
+from landscape.flatness.findings import findings
+from landscape.flatness.measures import MEASURES, measure, reference_labels, title
+
+ATTACK = "pgd(norm=l2, eps=0.6, steps=10, stop=false)"
+RADII = {"radii": (0.05, 0.1), "worst_case_l2": (0.1,), "worst_case_linf": (0.02,)}
+
+
+class LinearSoftmax(nn.Module):
+    """Two classes: every flatness measure is a function of the loss at the centre."""
+
+    def __init__(self, pixels: int = 16) -> None:
+        super().__init__()
+        weight = torch.randn(2, pixels, generator=torch.Generator().manual_seed(1))
+        weight = torch.stack([weight[0] - weight[0].mean(), -(weight[0] - weight[0].mean())])
+        self.register_buffer("weight", 3 * weight.double())
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1) @ self.weight.T.to(images)
+
+
+class PlantedCurvature(nn.Module):
+    """Two classes; the second half of the pixels bends the landscape where the first pixel is 1.
+
+    At grey (0.5) the bending term and its gradient are 0: nothing but the curvature differs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flat = LinearSoftmax(8)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        rows = images.flatten(1)
+        logits = self.flat(rows[:, :8])
+        bent = (rows[:, 8] > 0.5).to(rows) * (rows[:, 9:] - 0.5).square().sum(1)
+        own = logits.argmax(1, keepdim=True)
+        return logits.scatter_add(1, own, -40 * bent[:, None])
+
+
+def table_of(
+    classifier: nn.Module, groups: dict[str, torch.Tensor], labels: torch.Tensor
+) -> pd.DataFrame:
+    """Measure groups of the same examples as the study does."""
+    ids = [f"x{i}" for i in range(len(labels))]
+    tables = []
+    for group, images in groups.items():
+        rows = measure(classifier, images, labels, ids=ids, draws=16, **RADII)
+        rows = rows.assign(group=group, pool=False, clean_correct=True, label_changed=True)
+        step = (images - groups["genuine"]).flatten(1)
+        rows["l2"], rows["linf"] = step.norm(dim=1).numpy(), step.abs().amax(1).numpy()
+        tables.append(rows.assign(status="" if group == "genuine" else "success"))
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_on_a_linear_softmax_model_matched_aucs_contain_one_half():
+    classifier = LinearSoftmax()
+    drawn = torch.rand(300, 1, 4, 4, generator=torch.Generator().manual_seed(2)).double()
+    labels = classifier(drawn).argmax(1)
+    crafted = craft(classifier, drawn, labels, ATTACK)
+    table = table_of(classifier, {"genuine": drawn, ATTACK: crafted.images}, labels)
+    checked = verify(classifier, drawn, crafted.images, labels, ATTACK)
+    table.loc[table["group"] == ATTACK, "status"] = checked["status"].to_numpy()
+    found = compare(table).discrimination.set_index("measure")
+    raw_differs = (found["auc_low"] > 0.5) | (found["auc_high"] < 0.5)
+    always_kept = found.index.str.startswith(("stability", "certified"))
+    assert raw_differs[~always_kept].all(), "nothing there to be matched away"
+    assert (found["matched_n"] >= LEAST_PAIRS).all()
+    inside = (found["matched_low"] <= 0.5) & (found["matched_high"] >= 0.5)
+    assert inside.all(), found[~inside]
+    assert set(found["verdict"][~always_kept]) == {"vanishes", "baseline"}
+
+
+def test_planted_curvature_is_found_with_auc_of_at_least_nine_tenths():
+    classifier = PlantedCurvature()
+    images = torch.full((200, 1, 1, 24), 0.5, dtype=torch.float64)
+    images[..., :8] = torch.rand(200, 1, 1, 8, generator=torch.Generator().manual_seed(3))
+    bent = images.clone()
+    images[..., 8], bent[..., 8] = 0.0, 1.0
+    labels = classifier(images).argmax(1)
+    table = table_of(classifier, {"genuine": images, "planted": bent}, labels)
+    found = compare(table).discrimination.set_index("measure")
+    rise = found.loc["gaussian_rise@0.1"]
+    assert rise["auc"] >= 0.9
+    assert rise["matched_auc"] >= 0.9
+    assert rise["matched_low"] > 0.5
+    assert rise["verdict"] == "survives"
+    assert found.loc["loss", "auc"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_findings_name_the_number_of_pairs_and_do_not_claim_what_they_cannot():
+    classifier = LinearSoftmax()
+    drawn = torch.rand(12, 1, 4, 4, generator=torch.Generator().manual_seed(2)).double()
+    labels = classifier(drawn).argmax(1)
+    table = table_of(classifier, {"genuine": drawn, "pgd(eps=0.1)": drawn * 0.9}, labels)
+    found = findings(compare(table), {"pgd(eps=0.1)": "PGD"})
+    assert all(f.significant is None for f in found)
+    assert "12 usable pairs are too few" in found[1].text
+
+
+def test_only_successes_and_their_own_twins_are_paired():
+    rows = pd.DataFrame(
+        {
+            "id": ["a", "b", "c", "b", "a", "c"],
+            "group": ["genuine"] * 3 + ["pgd()"] * 3,
+            "pool": False,
+            "status": ["", "", "", "success", "outside ball", "success"],
+            "loss": [1.0, 2.0, 3.0, 20.0, 10.0, np.nan],
+        }
+    )
+    ours, genuine = twins(rows, "pgd()")
+    assert list(ours.index) == ["b"]
+    assert genuine["loss"].tolist() == [2.0]
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "log_probability", "margin"])
+def test_examples_are_matched_on_the_log_loss_where_it_has_one(loss):
+    values = pd.DataFrame({"loss": [1e-9, 1e-3] if loss != "log_probability" else [-1e-9, -1e-3]})
+    expected = values["loss"] if loss == "margin" else np.log(np.abs(values["loss"]))
+    np.testing.assert_allclose(covariate(values, loss), expected)
+
+
+def test_reference_labels_are_the_predicted_the_true_and_the_runner_up():
+    logits = torch.tensor([[3.0, 2.0, 1.0], [3.0, 2.0, 1.0]])
+    labels = torch.tensor([0, 1])
+    assert reference_labels(logits, labels, "predicted").tolist() == [0, 0]
+    assert reference_labels(logits, labels, "true").tolist() == [0, 1]
+    assert reference_labels(logits, labels, "target").tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_measures_of_given_images_do_not_depend_on_the_batch_size(dtype, tolerance, batch_size):
+    torch_generator = torch.Generator().manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3)).to(dtype)
+    for parameter in net.parameters():
+        parameter.requires_grad_(False).copy_(
+            torch.randn(parameter.shape, generator=torch_generator) / 4
+        )
+    images = torch.rand(9, 1, 8, 8, generator=torch_generator).to(dtype)
+    labels = torch.zeros(9, dtype=torch.long)
+    small, large = (
+        measure(net, images, labels, draws=8, batch_size=b, **RADII) for b in (batch_size, 256)
+    )
+    numbers = large.select_dtypes("number").columns
+    scale = large[numbers].abs().clip(lower=1e-3)
+    difference = ((small[numbers] - large[numbers]).abs() / scale).max()
+    assert (difference <= tolerance).all(), difference[difference > tolerance]
+
+
+def test_a_row_that_is_not_finite_is_kept_as_missing():
+    images = torch.rand(3, 1, 4, 4).double()
+    images[1, 0, 0, 0] = torch.nan
+    rows = measure(LinearSoftmax(), images, torch.zeros(3, dtype=torch.long), draws=4, **RADII)
+    assert rows["id"].tolist() == ["0", "1", "2"]
+    assert rows["loss"].isna().tolist() == [False, True, False]
+
+
+def test_every_measure_has_a_title():
+    for name in MEASURES:
+        assert title(name, short=True)
+        assert title(f"{name}@0.5").startswith(MEASURES[name].title)
