@@ -1,0 +1,177 @@
+"""What the commands' options have in common: lists in one string, ranges, shared names."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from core.errors import InputError
+
+Number = TypeVar("Number", int, float)
+_CLOSING = {"(": ")", "[": "]"}
+
+
+def split_list(value: Sequence[str] | str | None, argument: str) -> list[str]:
+    """Return the items of a list given as a list, or as one text with commas between the items.
+
+    Commas inside brackets belong to the item; `None` is the empty list.
+
+    Raises:
+        InputError: unbalanced brackets, an empty item, or an item that is no text.
+
+    >>> split_list("fgsm(eps=1/255), pgd(norm=linf, eps=8/255)", "--attacks")
+    ['fgsm(eps=1/255)', 'pgd(norm=linf, eps=8/255)']
+    """
+    if value is None:
+        return []
+    if not isinstance(value, str):
+        odd = [item for item in value if not isinstance(item, str)]
+        if odd:
+            raise InputError(f"{argument}: found {odd[0]!r}, expected a list of texts.")
+        return _no_empty([item.strip() for item in value], argument)
+    items = [""]
+    expected: list[str] = []
+    for character in value:
+        if character == "," and not expected:
+            items.append("")
+            continue
+        if character in _CLOSING:
+            expected.append(_CLOSING[character])
+        elif character in _CLOSING.values() and (not expected or expected.pop() != character):
+            raise InputError(f"{argument}: {character!r} without its partner in {value!r}.")
+        items[-1] += character
+    if expected:
+        raise InputError(f"{argument}: {expected[-1]!r} is missing in {value!r}.")
+    return _no_empty([item.strip() for item in items], argument)
+
+
+def float_list(value: Sequence[float | str] | float | str | None, argument: str) -> list[float]:
+    """Return the numbers of a list given as a list, a number, or one text with commas.
+
+    Fractions such as `8/255` are understood.
+
+    Raises:
+        InputError: an item is not a finite number.
+
+    >>> float_list("0, 0.5, 8/255", "--radii") == [0.0, 0.5, 8 / 255]
+    True
+    """
+    if isinstance(value, int | float):
+        return [number(value, argument)]
+    if value is None or isinstance(value, str):
+        return [number(item, argument) for item in split_list(value, argument)]
+    return [number(item, argument) for item in value]
+
+
+def number(value: float | str, argument: str) -> float:
+    """Return a finite number, given as a number or as a text such as `0.5`, `1e-3` or `8/255`.
+
+    Raises:
+        InputError: it is not one.
+
+    >>> number("8/255", "--eps") == 8 / 255
+    True
+    """
+    try:
+        # Not float(Fraction(text)) for decimals: Fraction("1e-400") and the like are no floats.
+        found = float(Fraction(value)) if isinstance(value, str) and "/" in value else float(value)
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError):
+        found = math.nan
+    if isinstance(value, bool) or not math.isfinite(found):
+        raise InputError(f"{argument}: found {value!r}, expected a number such as 0.5 or 8/255.")
+    return found
+
+
+def positive(value: Number, argument: str) -> Number:
+    """Return the value if it is above zero.
+
+    Raises:
+        InputError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise InputError(f"{argument}: found {value!r}, expected a number above 0.")
+    if math.isinf(value):
+        raise InputError(f"{argument}: found {value!r}, expected a finite number.")
+    return value
+
+
+def within(value: Number, low: float, high: float, argument: str) -> Number:
+    """Return the value if it lies in [low, high].
+
+    Raises:
+        InputError: it does not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        expected = f"at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
+        raise InputError(f"{argument}: found {value!r}, expected a number {expected}.")
+    return value
+
+
+@dataclass(frozen=True)
+class SharedOption:
+    """An option that several commands have: one name, one type, and mostly one default."""
+
+    type: Any
+    default: Any
+
+
+ANY: Any = object()
+"""Stands for the default of a shared option that each command chooses for itself."""
+
+_SHARED = {
+    "model": SharedOption(str, "digits_convnet"),
+    "checkpoint": SharedOption(str | None, None),
+    "normalisation": SharedOption(str | None, None),
+    "data": SharedOption(str, "digits"),
+    "split": SharedOption(str | None, None),
+    "examples": SharedOption(int, ANY),
+    "attacks": SharedOption(list[str] | str | None, ANY),
+    "adversarial": SharedOption(list[str] | str | None, None),
+    "layers": SharedOption(list[str] | str | None, ANY),
+    "batch_size": SharedOption(int, ANY),
+    "device": SharedOption(str, "auto"),
+    "seed": SharedOption(int, 0),
+    "out": SharedOption(str | None, None),
+    "launch": SharedOption(str, "inline"),
+    "workers": SharedOption(int, ANY),
+    "threads": SharedOption(int, 1),
+    "slurm": SharedOption(dict[str, Any] | None, None),
+}
+
+
+def shared_options() -> dict[str, SharedOption]:
+    """Return the options that have one name, one type and one default in every command."""
+    return dict(_SHARED)
+
+
+def check_shared_options(run: Callable[..., Any]) -> list[str]:
+    """Return one sentence for each option of a command that differs from the shared one.
+
+    >>> def run(seed: int = 1) -> None: ...
+    >>> check_shared_options(run)
+    ['seed: default 1, elsewhere 0']
+    """
+    types = typing.get_type_hints(run)
+    found = []
+    for name, parameter in inspect.signature(run).parameters.items():
+        if name not in _SHARED:
+            continue
+        shared = _SHARED[name]
+        if types.get(name) != shared.type:
+            found.append(f"{name}: type {types.get(name)}, elsewhere {shared.type}")
+        if shared.default is not ANY and parameter.default != shared.default:
+            found.append(f"{name}: default {parameter.default!r}, elsewhere {shared.default!r}")
+    return found
+
+
+def _no_empty(items: list[str], argument: str) -> list[str]:
+    if items == [""]:
+        return []
+    if "" in items:
+        raise InputError(f"{argument}: an item of the list is empty in {', '.join(items)!r}.")
+    return items
