@@ -22,8 +22,8 @@ from typing import Any, NoReturn
 from jsonargparse import ActionConfigFile, ArgumentParser, DefaultHelpFormatter
 
 from core.errors import InputError, unknown_name
+from core.files import full_disk_is_input_error
 from core.studies.logs import log_terminal
-from core.studies.shards import full_disk_is_input_error
 from core.studies.study import UnitError
 
 _FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130

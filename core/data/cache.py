@@ -28,6 +28,7 @@ from typing import Any
 
 from core.data.entry import DamagedEntryError, Entry, read, sync
 from core.errors import InputError
+from core.files import write_text
 
 VERSION = 1
 UNFINISHED = ".building-"
@@ -96,7 +97,7 @@ def _key(root: Path, description: Mapping[str, Any], files: Sequence[str]) -> st
         # A memo that cannot be written only costs reading the files again next time.
         with suppress(OSError):
             memo.parent.mkdir(parents=True, exist_ok=True)
-            _write_atomically(memo, key)
+            write_text(memo, key)
     return key
 
 
@@ -116,19 +117,6 @@ def _file_hash(path: str) -> bytes:
     except OSError:
         # The build finds the same file unreadable and says so, with its name among the others.
         return b"unreadable"
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    """Write a small file so that it is there in full or not at all."""
-    unfinished = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
-    try:
-        with open(unfinished, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

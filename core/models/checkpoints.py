@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import re
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from core.errors import InputError
+from core.files import atomic_file
 from core.models.files import readable_file
 from core.models.normalisation import Normalisation, parse_normalisation
 
@@ -97,24 +97,11 @@ def save_checkpoint(
     }
     target = Path(path)
     try:
-        _write(target, tensors, {_KEY: json.dumps(record)})
+        with atomic_file(target) as unfinished:
+            save_file(tensors, unfinished, metadata={_KEY: json.dumps(record)})
     except (OSError, SafetensorError) as error:
         raise InputError(f"--out: {target} cannot be written: {error}.") from error
     return target
-
-
-def _write(target: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    try:
-        save_file(tensors, partial, metadata=metadata)
-        with open(partial, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(partial, target)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
 
 
 def _read_safetensors(path: Path) -> Checkpoint:

@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from numpy.typing import ArrayLike
 
 from core.errors import InputError
+from core.files import write_text
 from core.report import pictures, words
 from core.report.figures import FigureFiles
 
@@ -209,13 +210,7 @@ class Report:
 
     def write(self, path: Path) -> Path:
         """Write the page to `path`, whole or not at all, and return it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            half.write_text(self.html(path.parent), encoding="utf-8")
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
+        write_text(path, self.html(path.parent))
         return path
 
     def _add(self, kind: str, **content: Any) -> None:

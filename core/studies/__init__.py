@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from core.studies.run_directory import RunDirectory as RunDirectory
     from core.studies.running import StudyInterrupted as StudyInterrupted
     from core.studies.running import run_study as run_study
-    from core.studies.shards import atomic_file as atomic_file
     from core.studies.study import Study as Study
     from core.studies.study import Unit as Unit
     from core.studies.study import UnitError as UnitError
@@ -28,7 +27,6 @@ __getattr__, __dir__ = attach(
         "StudyInterrupted": "core.studies.running",
         "Unit": "core.studies.study",
         "UnitError": "core.studies.study",
-        "atomic_file": "core.studies.shards",
         "file_safe": "core.studies.study",
         "run_study": "core.studies.running",
     },

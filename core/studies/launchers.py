@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import InputError, unknown_name
+from core.files import full_disk_is_input_error
 from core.studies import shards
 from core.studies.logs import LOGGER
 from core.studies.run_directory import RunDirectory
@@ -41,7 +42,7 @@ class Job:
         if self.run.is_finished(unit.key):
             return
         try:
-            with limited_threads(self.threads), shards.full_disk_is_input_error():
+            with limited_threads(self.threads), full_disk_is_input_error():
                 frame = self.study.compute(unit, self.run)
             shards.write_frame(self.run.shard_path(unit.key), frame, unit.key)
         except InputError as error:

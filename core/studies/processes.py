@@ -17,7 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.studies import shards
+from core.files import remove_stale
 from core.studies.launchers import Compute, Job
 from core.studies.logs import log_file
 from core.studies.study import Unit, UnitError
@@ -46,7 +46,7 @@ def processes(job: Job, workers: int) -> Iterator[Compute]:
             process.kill()
             process.join()
         executor.shutdown(cancel_futures=True)
-        shards.remove_stale(job.run.path)
+        remove_stale(job.run.path)
         raise
     executor.shutdown()
 

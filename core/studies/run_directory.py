@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
+from core.files import write_json, write_text
 from core.studies import environment, shards
 from core.studies.settings import differences, digest, to_yaml
 
@@ -137,7 +138,7 @@ def open_run(
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out: {path} cannot be made: {error.strerror}.") from error
-    shards.write_json(
+    write_json(
         path / "environment.json",
         {
             "command": command,
@@ -153,7 +154,7 @@ def open_run(
         },
     )
     # Written last: with config.yaml the folder is a run.
-    shards.write_text(
+    write_text(
         path / "config.yaml",
         f"# Repeats this run: python -m {command} --config {shlex.quote(f'{path}/config.yaml')}\n"
         + to_yaml(settings),
@@ -165,7 +166,7 @@ def mark_finished(run: RunDirectory) -> None:
     """Write down when the run was finished first."""
     content = run.environment()
     if content.get("finished") is None:
-        shards.write_json(run.path / "environment.json", {**content, "finished": environment.now()})
+        write_json(run.path / "environment.json", {**content, "finished": environment.now()})
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from core.errors import InputError, unknown_name
+from core.files import full_disk_is_input_error, remove_stale, write_json
 from core.options import positive
 from core.studies import shards
 from core.studies.launchers import LAUNCHERS, Compute, Job, launcher
@@ -103,7 +104,7 @@ def run_study(
 
 def _compute_missing(job: Job, units: list[Unit], compute: Compute, launch: str) -> None:
     run = job.run
-    shards.remove_stale(run.path)
+    remove_stale(run.path)
     missing = [unit for unit in units if not _is_kept(run, unit)]
     done = len(units) - len(missing)
     if done:
@@ -133,9 +134,9 @@ def _summarise(job: Job, units: list[Unit]) -> None:
     last = max(unit.phase for unit in units)
     results = joined([run.shard_path(unit.key) for unit in units if unit.phase == last])
     shards.write_frame(run.path / "results.parquet", results)
-    with limited_threads(job.threads), shards.full_disk_is_input_error():
+    with limited_threads(job.threads), full_disk_is_input_error():
         summary = job.study.summarise(run)
-    shards.write_json(run.path / "summary.json", finite(plain(summary)))
+    write_json(run.path / "summary.json", finite(plain(summary)))
     mark_finished(run)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InputError, unknown_name
-from core.studies import shards
+from core.files import full_disk_is_input_error, write_json
 from core.studies.launchers import Compute, Job
 from core.studies.logs import LOGGER, log_file
 from core.studies.study import Unit, UnitError
@@ -160,7 +160,7 @@ class _Array:
         pickled = cloudpickle.dumps(self.job)  # takes classes of a script or notebook along
         folders = tuple(os.path.abspath(folder) for folder in sys.path)
         try:
-            with shards.full_disk_is_input_error(), self.executor.batch():
+            with full_disk_is_input_error(), self.executor.batch():
                 self.jobs = [
                     self.executor.submit(
                         ArrayTask(pickled, self.job.threads, tuple(units[i::tasks]), folders)
@@ -170,7 +170,7 @@ class _Array:
         except (FailedJobError, FailedSubmissionError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise InputError(f"--launch slurm: sbatch refused the jobs: {reason}") from error
-        shards.write_json(self.folder / "jobs.json", {"jobs": [job.job_id for job in self.jobs]})
+        write_json(self.folder / "jobs.json", {"jobs": [job.job_id for job in self.jobs]})
 
     def _earlier(self) -> list[Any]:
         """Return the jobs of the last launch that Slurm still knows to be at work."""

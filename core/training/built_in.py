@@ -11,10 +11,10 @@ import torch
 
 from core.data import cache_root, load_images
 from core.errors import unknown_name
+from core.files import atomic_file
 from core.models import fingerprint
 from core.models.builtin import BUILT_IN
 from core.studies.settings import digest
-from core.studies.shards import atomic_file
 from core.training.loop import train
 from core.training.settings import TrainingSettings
 from core.training.start import new_classifier

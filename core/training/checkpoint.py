@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from core.errors import InputError
+from core.files import atomic_file
 from core.studies.settings import differences
-from core.studies.shards import atomic_file
 
 FORMAT = 1
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from core.studies.shards import write_text
+from core.files import write_text
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.data import ImageSet
+from core.files import remove_stale, write_json
 from core.models import Classifier, fingerprint, resolve_device
 from core.studies import StudyInterrupted
 from core.studies.logs import LOGGER, log_file
@@ -19,7 +20,6 @@ from core.studies.run_directory import (
     open_run,
 )
 from core.studies.settings import plain
-from core.studies.shards import remove_stale, write_json
 from core.training import augmentation
 from core.training.loop import TrainingResult, train
 from core.training.settings import TrainingSettings

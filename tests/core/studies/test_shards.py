@@ -1,17 +1,10 @@
 from __future__ import annotations
 
-import errno
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from core.errors import InputError
 from core.studies import shards
 
 
@@ -75,71 +68,3 @@ def test_only_the_whole_shard_of_the_unit_counts_as_finished(tmp_path: Path) -> 
     assert not shards.is_finished(path, "a")
     pd.DataFrame({"x": [1]}).to_parquet(path)
     assert not shards.is_finished(path, "a")
-
-
-def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    shards.write_text(path, "old")
-
-    def fail() -> None:
-        with shards.atomic_file(path) as temporary:
-            temporary.write_text("half of the n")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_the_name_appears_only_after_content_and_folder_are_on_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[str] = []
-    fsync, replace = os.fsync, os.replace
-
-    def recorded_fsync(handle: int) -> None:
-        kind = "folder" if os.path.isdir(f"/proc/self/fd/{handle}") else "file"
-        calls.append(f"fsync {kind}")
-        fsync(handle)
-
-    def recorded_replace(old: Path, new: Path) -> None:
-        calls.append("rename")
-        assert old.parent == new.parent
-        replace(old, new)
-
-    monkeypatch.setattr(os, "fsync", recorded_fsync)
-    monkeypatch.setattr(os, "replace", recorded_replace)
-    shards.write_text(tmp_path / "a.txt", "text")
-    assert calls == ["fsync file", "rename", "fsync folder"]
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_a_full_disk_is_bad_input_and_other_errors_are_not(tmp_path: Path, code: int) -> None:
-    with (
-        pytest.raises(InputError, match=r"a\.txt cannot be written, the disk is full"),
-        shards.atomic_file(tmp_path / "a.txt"),
-    ):
-        raise OSError(code, os.strerror(code))
-    with pytest.raises(PermissionError), shards.atomic_file(tmp_path / "a.txt"):
-        raise PermissionError(errno.EACCES, "no")
-    assert not list(tmp_path.iterdir())
-
-
-def test_temporary_files_of_dead_processes_of_this_machine_are_removed(tmp_path: Path) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    host = socket.gethostname().replace(".", "-").replace("_", "-")
-    folder = tmp_path / "shards" / "group"
-    folder.mkdir(parents=True)
-    names = {
-        "dead": f".a.parquet.{host}.{dead.pid}.0123abcd.tmp",
-        "alive": f".a.parquet.{host}.{os.getpid()}.0123abcd.tmp",
-        "elsewhere": f".a.parquet.{host}-2.{dead.pid}.0123abcd.tmp",
-        "foreign": ".a.tmp",
-    }
-    for name in names.values():
-        (folder / name).write_text("")
-    shards.remove_stale(tmp_path)
-    kept = {path.name for path in folder.iterdir()}
-    assert kept == set(names.values()) - {names["dead"]}
