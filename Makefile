@@ -41,8 +41,8 @@ format: $(INSTALLED) ## let ruff rewrite what it can
 benchmarks: .venv-benchmarks/.installed ## side by side with the peers, in an environment of their own
 	@OMP_NUM_THREADS=2 .venv-benchmarks/bin/python -m benchmarks
 
-# The peers are installed for the benchmark alone. torchattacks pins requests~=2.25.1 (2020), which
-# it needs only to download models for its demos: it is installed without its dependencies.
+# The peers are installed for the benchmark alone. torchattacks pins requests~=2.25.1 of 2021, and
+# never imports it: it is installed without its dependencies.
 .venv-benchmarks/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
 	@test -x .venv-benchmarks/bin/python || $(PYTHON) -m venv .venv-benchmarks
 	@echo "installing the toolkit and its peers into .venv-benchmarks ..."

@@ -1,0 +1,26 @@
+"""Adversarial examples by recipe: crafted in batches, verified from outside, saved as artifacts.
+
+>>> from attacks import parse
+>>> str(parse("pgd(eps=8/255)"))
+'pgd(norm=linf, eps=8/255, steps=40)'
+"""
+
+from core.lazy import attach
+
+_NAMES = {
+    "Recipe": "attacks.recipes",
+    "parse": "attacks.recipes",
+    "label": "attacks.recipes",
+    "slug": "attacks.recipes",
+    "Crafted": "attacks.crafting",
+    "craft": "attacks.crafting",
+    "craft_all": "attacks.crafting",
+    "verify": "attacks.verification",
+    "AdversarialSet": "attacks.artifacts",
+    "save_adversarial": "attacks.artifacts",
+    "load_adversarial": "attacks.artifacts",
+    "DEFAULT_DIGITS": "attacks.defaults",
+    "DEFAULT_PHOTOGRAPHS": "attacks.defaults",
+}
+__all__ = sorted(_NAMES)
+__getattr__, __dir__ = attach(__name__, _NAMES)

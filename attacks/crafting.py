@@ -1,0 +1,204 @@
+"""Crafting: a recipe's adversarial examples, whether they won, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from attacks import active
+from attacks.gradient_ascent import GradientAscent
+from attacks.inputs import checked_ids, checked_images, checked_labels, device_of, drawn_targets
+from attacks.minimum_norm import MinimumNorm
+from attacks.noise import Noise
+from attacks.norms import lengths
+from attacks.recipes import Recipe, parse
+from core.errors import InputError
+from core.models import evaluating
+
+
+@dataclass(frozen=True)
+class Crafted:
+    """Adversarial examples, one per image, in the order of the images.
+
+    Attributes:
+        images: `(n, ...)` the adversarial images; the genuine image where it was wrong already.
+        labels: `(n,)` the true classes.
+        ids: one name per example.
+        recipe: what made them.
+        seed: of the random numbers.
+        targets: `(n,)` the target classes of a targeted recipe, else None.
+        clean_predictions: `(n,)` predicted for the genuine images.
+        predictions: `(n,)` predicted for the adversarial images, as the attack saw it.
+        clean_correct: `(n,)` whether the genuine image is classified correctly.
+        success: `(n,)` clean correct, and fooled beyond what rounding can undo (target reached, if
+            targeted). For a noise control it says whether the label happened to change.
+        radii: `(n,)` the lengths a noise control was asked for, in its norm, else None.
+        forwards: `(n,)` forward passes spent on each example, the clean one included.
+        backwards: `(n,)` backward passes spent on each example.
+    """
+
+    images: Tensor
+    labels: Tensor
+    ids: tuple[str, ...]
+    recipe: Recipe
+    seed: int
+    targets: Tensor | None
+    clean_predictions: Tensor
+    predictions: Tensor
+    clean_correct: Tensor
+    success: Tensor
+    radii: Tensor | None
+    forwards: Tensor
+    backwards: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def craft(
+    classifier: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    recipe: str | Recipe,
+    seed: int = 0,
+    *,
+    ids: Sequence[str] | None = None,
+    targets: Tensor | None = None,
+    batch_size: int = 256,
+) -> Crafted:
+    """Craft adversarial examples by one recipe.
+
+    An example leaves the batch as soon as it is done, and one that waits takes its place. Images
+    that the classifier gets wrong are left as they are and marked. The classifier runs in eval
+    mode and frozen, and is given back as it was; no gradient is left in it, and the global random
+    state is neither read nor written. An example's result depends on the seed and its id, not on
+    its companions (beyond float rounding).
+
+    Args:
+        classifier: images in `[0, 1]` to logits `(n, k)`.
+        images: `(n, ...)` in `[0, 1]`, float32 or float64.
+        labels: `(n,)` the true classes.
+        recipe: such as `pgd(norm=linf, eps=8/255, steps=40)`.
+        seed: of the random numbers.
+        ids: one name per image; `"0"`, `"1"`, ... if not given.
+        targets: `(n,)` target classes for a targeted recipe; if not given, each is drawn from the
+            classes other than the label.
+        batch_size: the most images evaluated at once.
+
+    Raises:
+        InputError: an argument cannot be used, or the classifier's logits or gradients are not
+            finite; the message names the argument.
+    """
+    (crafted,) = craft_all(
+        classifier,
+        images,
+        labels,
+        [recipe],
+        seed,
+        ids=ids,
+        targets=targets,
+        batch_size=batch_size,
+    )
+    return crafted
+
+
+def craft_all(
+    classifier: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    recipes: Iterable[str | Recipe],
+    seed: int = 0,
+    *,
+    ids: Sequence[str] | None = None,
+    targets: Tensor | None = None,
+    batch_size: int = 256,
+) -> list[Crafted]:
+    """Craft by several recipes, in their order; a noise control reuses the recipe it is like.
+
+    Arguments and errors are those of `craft`. The passes of a control include those of its recipe.
+    """
+    images = checked_images(images)
+    labels = checked_labels(labels, len(images), "labels")
+    names = checked_ids(ids, len(images))
+    if targets is not None:
+        targets = checked_labels(targets, len(images), "targets")
+    if batch_size < 1:
+        raise InputError(f"--batch_size: must be at least 1, found {batch_size}.")
+    made: dict[Recipe, Crafted] = {}
+
+    def one(recipe: Recipe) -> Crafted:
+        if recipe not in made:
+            like = recipe.get("like")
+            model = None if like is None else one(like)
+            made[recipe] = _crafted(
+                classifier, images, labels, recipe, seed, names, targets, batch_size, model
+            )
+        return made[recipe]
+
+    # Inside inference mode no gradient exists, whatever is enabled.
+    with torch.inference_mode(False), evaluating(classifier):
+        return [one(recipe) for recipe in map(parse, recipes)]
+
+
+def control_radii(like: Crafted, images: Tensor) -> Tensor:
+    """The lengths of a recipe's steps in its norm, `(n,)`: what its noise control is asked for."""
+    return lengths(like.images - images, like.recipe["norm"])
+
+
+def _crafted(
+    classifier: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    seed: int,
+    ids: tuple[str, ...],
+    targets: Tensor | None,
+    batch_size: int,
+    like: Crafted | None,
+) -> Crafted:
+    counting = active.Counting(classifier, len(images))
+    device = device_of(classifier, images)
+    radii = None
+    attack: active.Attack
+    if recipe.name == "noise":
+        if like is None:
+            norm, radii = recipe["norm"], torch.full_like(images.flatten(1)[:, 0], recipe["eps"])
+        else:
+            norm, radii = like.recipe["norm"], control_radii(like, images)
+        attack = Noise(norm, radii)
+    elif recipe.name == "minnorm":
+        attack = MinimumNorm(recipe)
+    else:
+        attack = GradientAscent(recipe)
+    aims = None
+    if attack.targeted:
+        aims = drawn_targets(counting, images, labels, ids, seed, targets, device)
+    references = labels if aims is None else aims
+    outcome = active.run(
+        attack, counting, images, labels, references, ids, seed, batch_size, device
+    )
+    crafted = Crafted(
+        images=outcome.images,
+        labels=labels,
+        ids=ids,
+        recipe=recipe,
+        seed=seed,
+        targets=aims,
+        clean_predictions=outcome.clean_predictions,
+        predictions=outcome.predictions,
+        clean_correct=outcome.clean_predictions == labels,
+        success=outcome.success,
+        radii=radii,
+        forwards=counting.forwards,
+        backwards=counting.backwards,
+    )
+    if like is None:
+        return crafted
+    return replace(
+        crafted,
+        forwards=crafted.forwards + like.forwards,
+        backwards=crafted.backwards + like.backwards,
+    )

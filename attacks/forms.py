@@ -1,0 +1,209 @@
+"""What each attack can be told: its settings with their types, ranges, defaults and meanings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+OBJECTIVES = ("cross_entropy", "margin", "log_probability")
+
+
+def no_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
+    """Every combination of settings is fine."""
+    return None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of an attack.
+
+    Attributes:
+        name: as it is written in a recipe.
+        kind: `number`, `integer`, `flag`, `choice` or `recipe`.
+        help: what it does, with its unit.
+        default: a value, a function of the other settings' values, or `...` if one must be given.
+        least: the smallest valid number.
+        above: numbers must be larger than this.
+        most: the largest valid number.
+        choices: the valid words.
+        shown: whether the canonical string has it even at its default.
+        example: for the message that it is missing.
+    """
+
+    name: str
+    kind: str
+    help: str
+    default: Any = ...
+    least: float = -math.inf
+    above: float = -math.inf
+    most: float = math.inf
+    choices: tuple[str, ...] = ()
+    shown: bool = False
+    example: str = ""
+
+    def problem(self, value: Any) -> str | None:
+        """Return what the value must be, or None where it is that."""
+        if self.kind == "choice":
+            return None if value in self.choices else " or ".join(self.choices)
+        if self.kind == "flag":
+            return None if isinstance(value, bool) else "true or false"
+        if self.kind == "recipe":
+            steps = getattr(value, "name", None) not in (None, "noise")
+            return None if steps else "a recipe of an attack, such as pgd(norm=linf, eps=8/255)"
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if self.kind == "integer":
+            is_number = is_number and isinstance(value, int)
+        inside = is_number and self.least <= value <= self.most and value > self.above
+        return None if inside and math.isfinite(value) else self.range()
+
+    def range(self) -> str:
+        """Return the valid numbers in words."""
+        noun = "an integer" if self.kind == "integer" else "a number"
+        low = f" above {self.above:g}" if self.above > -math.inf else ""
+        low = f" of at least {self.least:g}" if self.least > -math.inf else low
+        high = f" and at most {self.most:g}" if self.most < math.inf else ""
+        return noun + low + high
+
+
+@dataclass(frozen=True)
+class Form:
+    """An attack's name, what it is, and its settings in their canonical order.
+
+    Attributes:
+        name: as it is written in a recipe.
+        title: for figures and tables.
+        help: one sentence.
+        settings: in canonical order.
+        conflict: given all values and the names that were written out, what is wrong with their
+            combination, or None.
+    """
+
+    name: str
+    title: str
+    help: str
+    settings: tuple[Setting, ...]
+    conflict: Callable[[dict[str, Any], frozenset[str]], str | None] = field(default=no_conflict)
+
+    @cached_property
+    def by_name(self) -> dict[str, Setting]:
+        """The settings by name."""
+        return {setting.name: setting for setting in self.settings}
+
+
+NORM = Setting("norm", "choice", "norm of the ball", "linf", choices=("linf", "l2"), shown=True)
+EPS = Setting(
+    "eps", "number", "radius of the ball, in input units", above=0, shown=True, example="eps=8/255"
+)
+TARGETED = Setting(
+    "targeted", "flag", "climb towards a target class instead of away from the label", False
+)
+
+
+def default_step_size(values: dict[str, Any]) -> float:
+    """A quarter of the radius: on trained nets it wins sooner, and not less often, than a tenth."""
+    return float(values["eps"]) / 4
+
+
+def pgd_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
+    """Restarts from the same point would repeat themselves."""
+    if values["restarts"] > 1 and not values["random_start"]:
+        return "restarts need random_start=true"
+    return None
+
+
+def noise_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
+    """The length comes either from a recipe or from the settings."""
+    if values["like"] is not None and given & {"norm", "eps"}:
+        return "like already says the norm and the length; leave norm and eps out"
+    if values["like"] is None and values["eps"] is None:
+        return "it needs eps (such as eps=8/255) or like (such as like=pgd(norm=linf, eps=8/255))"
+    return None
+
+
+FORMS = {
+    form.name: form
+    for form in (
+        Form("fgsm", "FGSM", "One step of full length along the gradient.", (NORM, EPS, TARGETED)),
+        Form(
+            "pgd",
+            "PGD",
+            "Projected gradient ascent inside the ball.",
+            (
+                NORM,
+                EPS,
+                Setting("steps", "integer", "gradient steps", 40, least=1, most=10**6, shown=True),
+                Setting(
+                    "step_size",
+                    "number",
+                    "length of a step in the norm, in input units; a quarter of eps if not given",
+                    default_step_size,
+                    above=0,
+                ),
+                Setting(
+                    "restarts", "integer", "runs from fresh random starts", 1, least=1, most=10**6
+                ),
+                Setting("random_start", "flag", "start at a random point of the ball", True),
+                Setting(
+                    "objective", "choice", "what is climbed", "cross_entropy", choices=OBJECTIVES
+                ),
+                Setting("stop", "flag", "an example stops at its first success", True),
+                TARGETED,
+            ),
+            pgd_conflict,
+        ),
+        Form(
+            "minnorm",
+            "minimum-norm",
+            "The nearest misclassified point.",
+            (
+                Setting(
+                    "norm", "choice", "norm that is minimised", "l2", choices=("l2",), shown=True
+                ),
+                Setting(
+                    "steps",
+                    "integer",
+                    "points evaluated after the image",
+                    99,
+                    least=2,
+                    most=10**6,
+                    shown=True,
+                ),
+                TARGETED,
+            ),
+        ),
+        Form(
+            "noise",
+            "noise",
+            "The control: a random step of a given length.",
+            (
+                Setting(
+                    "like",
+                    "recipe",
+                    "as long, per example, as this recipe's step in this recipe's norm",
+                    None,
+                    shown=True,
+                ),
+                Setting(
+                    "norm",
+                    "choice",
+                    "norm of the length",
+                    lambda values: None if values.get("like") is not None else "linf",
+                    choices=("linf", "l2"),
+                    shown=True,
+                ),
+                Setting(
+                    "eps",
+                    "number",
+                    "length of the step, in input units",
+                    None,
+                    above=0,
+                    shown=True,
+                ),
+            ),
+            noise_conflict,
+        ),
+    )
+}

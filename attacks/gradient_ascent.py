@@ -1,0 +1,108 @@
+"""FGSM and PGD: steps of fixed length along the gradient, projected onto the ball and the box.
+
+Goodfellow et al. 2015, "Explaining and harnessing adversarial examples"; Madry et al. 2018,
+"Towards deep learning models resistant to adversarial attacks". FGSM is PGD's first step from the
+image, of full length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from attacks.active import Evaluation, State, Streams, fresh
+from attacks.norms import per_example, project, steepest, unit
+from attacks.objectives import Objective, objective
+from attacks.recipes import Recipe
+from core import randomness
+
+
+@dataclass
+class Climb(State):
+    """PGD's state: per example the step and the run it is in, and where its later runs start."""
+
+    step: Tensor
+    run: Tensor
+
+
+class GradientAscent:
+    """PGD with an active set: an example stops at its first success, unless told otherwise.
+
+    Cost per example that is never fooled: `restarts * (steps + 1)` forward and `restarts * steps`
+    backward passes, and one forward pass for the clean prediction if it starts at random.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.norm: str = recipe["norm"]
+        self.eps: float = recipe["eps"]
+        self.steps: int = recipe.get("steps", 1)
+        self.step_size: float = recipe.get("step_size", self.eps)
+        self.restarts: int = recipe.get("restarts", 1)
+        self.stop: bool = recipe.get("stop", False)
+        self.targeted: bool = recipe["targeted"]
+        self.from_image: bool = not recipe.get("random_start", False)
+        self.objective: Objective = objective(
+            recipe.get("objective", "cross_entropy"), self.targeted
+        )
+        self._streams: Streams
+
+    def begin(self, rows: Tensor, images: Tensor, references: Tensor, streams: Streams) -> Climb:
+        """Start at the image, or at a point drawn uniformly from the ball."""
+        self._streams = streams
+        zero = torch.zeros_like(rows)
+        state = Climb(**fresh(rows, images, references), step=zero, run=zero.clone())
+        if not self.from_image:
+            state.points = self.start(rows, images, 0)
+        return state
+
+    def start(self, rows: Tensor, images: Tensor, run: int) -> Tensor:
+        """Draw points uniformly from the ball, brought into the box."""
+        streams = self._streams(rows, f"attack start {run}")
+        shape = images.shape[1:]
+        if self.norm == "linf":
+            offsets = 2 * randomness.uniform(streams, shape, images) - 1
+        else:
+            directions = unit(randomness.normal(streams, shape, images))
+            share = randomness.uniform(streams, (), images) ** (1 / shape.numel())
+            offsets = per_example(share, images) * directions
+        return self.projected(images + self.eps * offsets, images)
+
+    def projected(self, points: Tensor, images: Tensor) -> Tensor:
+        """Return the nearest points of ball and box."""
+        radii = torch.full_like(images.flatten(1)[:, 0], self.eps)
+        return project(points, images, radii, self.norm)
+
+    def climbed(self, state: State, logits: Tensor) -> Tensor:
+        """The objective of the recipe."""
+        return self.objective(logits, state.references)
+
+    def advance(self, state: State, found: Evaluation) -> None:
+        """Keep the best point, then take the next step, begin the next run, or be done."""
+        assert isinstance(state, Climb)
+        # The image itself is where the climb starts, not what it makes.
+        made = state.step > 0 if self.from_image else torch.ones_like(found.won)
+        more = (found.won == state.best_won) & (found.values > state.best_score)
+        state.keep(made & ((found.won & ~state.best_won) | more), found.values, found)
+        ended = state.step == self.steps
+        state.done = ended & (state.run == self.restarts - 1)
+        if self.stop:
+            state.done |= found.won & made
+        step = self.step_size * steepest(found.gradients, self.norm)
+        state.points = self.projected(state.points + step, state.images)
+        state.step = state.step + 1
+        again = ended & ~state.done
+        if bool(again.any()):
+            self.restart(state, again)
+        state.last = state.step == self.steps
+
+    def restart(self, state: Climb, again: Tensor) -> None:
+        """Set these rows at the random start of their next run."""
+        state.run = state.run + again
+        state.step = torch.where(again, 0, state.step)
+        points = state.points.clone()
+        for run in state.run[again].unique().tolist():
+            which = again & (state.run == run)
+            points[which] = self.start(state.rows[which], state.images[which], run)
+        state.points = points

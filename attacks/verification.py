@@ -1,0 +1,167 @@
+"""Verification: claims about adversarial examples, checked from the tensors, whoever made them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from attacks.active import check_finite, check_logits
+from attacks.inputs import checked_ids, checked_images, checked_labels, device_of
+from attacks.norms import NORMS, lengths
+from attacks.recipes import Recipe, parse
+from core.errors import InputError
+from core.models import evaluating
+
+STATUSES = (
+    "success",
+    "not fooled",
+    "wrong length",
+    "clean wrong",
+    "outside ball",
+    "outside box",
+    "not finite",
+)
+
+
+def verify(
+    classifier: nn.Module,
+    images: Tensor,
+    adversarial: Tensor,
+    labels: Tensor,
+    recipe: str | Recipe,
+    *,
+    ids: Sequence[str] | None = None,
+    targets: Tensor | None = None,
+    radii: Tensor | None = None,
+    batch_size: int = 256,
+    tolerance: float = 1e-6,
+) -> pd.DataFrame:
+    """Check adversarial examples against their recipe, one row per example.
+
+    Nothing the attack said is believed: predictions are made anew, distances measured in float64.
+    Two forward passes per example.
+
+    Args:
+        classifier: images in `[0, 1]` to logits `(n, k)`.
+        images: `(n, ...)` the genuine images.
+        adversarial: `(n, ...)` what was made of them.
+        labels: `(n,)` the true classes.
+        recipe: what they claim to be made by: its norm and radius are the ball.
+        ids: one name per example.
+        targets: `(n,)`, for a targeted recipe.
+        radii: `(n,)` the lengths that a `noise(like=...)` control was asked for.
+        batch_size: the most images evaluated at once.
+        tolerance: how far, in input units, a value may be outside the box or a step outside the
+            ball, or a control's step differ from its length.
+
+    Returns:
+        Columns id, label, (target,) clean_prediction, prediction, clean_confidence, confidence (the
+        softmax of the predicted class), clean_correct, finite, inside_box, inside_ball, length_kept
+        (of a noise control), label_changed, (target_reached,) linf, l2, l1, l0, and status: the
+        first that holds of `not finite`, `outside box`, `outside ball`, `clean wrong`, and then
+        `success` or `not fooled`; for a control `success` or `wrong length`: of noise no change of
+        label is required.
+
+    Raises:
+        InputError: an argument cannot be used.
+    """
+    recipe = parse(recipe)
+    images = checked_images(images)
+    labels = checked_labels(labels, len(images), "labels")
+    names = checked_ids(ids, len(images))
+    if adversarial.shape != images.shape:
+        raise InputError(
+            f"adversarial: expected the images' shape {tuple(images.shape)}, found "
+            f"{tuple(adversarial.shape)}."
+        )
+    if recipe.get("targeted"):
+        if targets is None:
+            raise InputError(f"targets: needed to verify the targeted recipe {recipe}.")
+        targets = checked_labels(targets, len(images), "targets")
+    adversarial = adversarial.detach()
+    finite = torch.isfinite(adversarial).flatten(1).all(1).cpu()
+    with torch.inference_mode(False), evaluating(classifier):
+        every = torch.ones_like(finite)
+        clean_predictions, clean_confidences = _predicted(
+            classifier, images, labels, names, every, batch_size
+        )
+        predictions, confidences = _predicted(
+            classifier, adversarial, labels, names, finite, batch_size
+        )
+
+    steps = adversarial.cpu().double() - images.cpu().double()
+    distances = {norm: lengths(steps, norm).numpy() for norm in NORMS}
+    labels = labels.cpu()
+    excess = (adversarial.cpu().double() - 0.5).abs().flatten(1).amax(1) - 0.5
+    norm, limits = _ball(recipe, radii, len(images))
+    length = distances[norm]
+    table = {
+        "id": np.array(names, dtype=object),
+        "label": labels.numpy(),
+        "clean_prediction": clean_predictions.numpy(),
+        "prediction": predictions.numpy(),
+        "clean_confidence": clean_confidences.numpy(),
+        "confidence": confidences.numpy(),
+        "clean_correct": (clean_predictions == labels).numpy(),
+        "finite": finite.numpy(),
+        "inside_box": (excess <= tolerance).numpy(),
+        "inside_ball": length <= limits + tolerance,
+        "label_changed": (finite & (predictions != labels)).numpy(),
+        **distances,
+    }
+    reached = table["label_changed"]
+    if targets is not None and recipe.get("targeted"):
+        table["target"] = targets.cpu().numpy()
+        reached = table["target_reached"] = (predictions == targets.cpu()).numpy()
+    missed = "not fooled"
+    if recipe.name == "noise":
+        asked = np.where(np.isfinite(limits), limits, length) if _asked(recipe, radii) else length
+        reached = table["length_kept"] = np.abs(length - asked) <= tolerance
+        missed = "wrong length"
+    table["status"] = np.select(
+        [~table["finite"], ~table["inside_box"], ~table["inside_ball"], ~table["clean_correct"]],
+        ["not finite", "outside box", "outside ball", "clean wrong"],
+        np.where(reached, "success", missed),
+    )
+    return pd.DataFrame(table)
+
+
+def _asked(recipe: Recipe, radii: Tensor | None) -> bool:
+    """Whether the lengths that a control was asked for are known."""
+    return radii is not None or recipe["like"] is None
+
+
+def _ball(recipe: Recipe, radii: Tensor | None, count: int) -> tuple[str, np.ndarray]:
+    """The norm and the radius per example; infinite where the recipe has no ball."""
+    shown = recipe.get("like") or recipe
+    if radii is not None:
+        return shown["norm"], radii.detach().cpu().double().numpy()
+    eps = shown.get("eps")
+    return shown["norm"], np.full(count, np.inf if eps is None else eps)
+
+
+def _predicted(
+    classifier: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    ids: Sequence[str],
+    which: Tensor,
+    batch_size: int,
+) -> tuple[Tensor, Tensor]:
+    """Class and confidence, `(n,)` each; -1 and NaN for the images that are not asked for."""
+    device = device_of(classifier, images)
+    predictions = torch.full((len(images),), -1)
+    confidences = torch.full((len(images),), float("nan"), dtype=torch.float64)
+    for rows in which.nonzero().squeeze(1).split(batch_size):
+        with torch.no_grad():
+            logits = classifier(images[rows].to(device))
+        check_logits(logits, labels[rows], len(rows))
+        check_finite(logits, rows, ids, "logits")
+        best = torch.softmax(logits.cpu().double(), 1).max(1)
+        confidences[rows] = best.values
+        predictions[rows] = logits.argmax(1).cpu()
+    return predictions, confidences

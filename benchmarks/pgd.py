@@ -1,0 +1,169 @@
+"""PGD-40 in linf, beside torchattacks, foolbox and ART: time, forward passes, robust accuracy."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attacks import craft, parse, verify
+from core.data import load_images
+from core.models import load_classifier
+
+STEPS = 40
+EXAMPLES = 256
+NAME = f"PGD-{STEPS} linf, {EXAMPLES} images"
+Attack = Callable[[], Tensor]
+
+
+class Counted(nn.Module):
+    """A classifier that counts the images it is shown."""
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.shown = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Count, and answer as the classifier does."""
+        self.shown += len(images)
+        return self.classifier(images)
+
+
+def setting() -> tuple[nn.Module, Tensor, Tensor, str]:
+    """Return classifier, images, labels, radius: ResNet-18 on photographs, or the digits."""
+    weights = os.environ.get("INPUTSCAPE_CLASSIFIERS")
+    folder = os.environ.get("INPUTSCAPE_TINY_IMAGENET")
+    if weights and folder:
+        data = load_images(folder)
+        classifier = load_classifier(
+            "resnet18",
+            checkpoint=str(Path(weights) / "resnet18.safetensors"),
+            normalisation="imagenet",
+            num_classes=data.num_classes,
+        )
+        eps = "2/255"
+    else:
+        data, classifier, eps = load_images("digits"), load_classifier(), "0.2"
+    images, labels = data.subset(EXAMPLES).tensors()
+    return classifier, images, labels, eps
+
+
+def contenders(model: Counted, images: Tensor, labels: Tensor, eps: str) -> dict[str, Attack | str]:
+    """Return each contender as a function without arguments, or why it cannot take part.
+
+    All take the same step, a quarter of the radius, from a uniformly random start.
+    """
+    radius = parse(f"pgd(eps={eps})")["eps"]
+    step = radius / 4
+    classes = int(model.classifier(images[:1]).shape[1])
+
+    def ours() -> Tensor:
+        recipe = f"pgd(norm=linf, eps={eps}, steps={STEPS})"
+        return craft(model, images, labels, recipe, batch_size=EXAMPLES).images
+
+    def torchattacks() -> Attack:
+        library = importlib.import_module("torchattacks")
+        attack = library.PGD(model, eps=radius, alpha=step, steps=STEPS, random_start=True)
+        return lambda: attack(images, labels)
+
+    def foolbox() -> Attack:
+        library = importlib.import_module("foolbox")
+        wrapped = library.PyTorchModel(model, bounds=(0, 1), device="cpu")
+        attack = library.attacks.LinfPGD(abs_stepsize=step, steps=STEPS, random_start=True)
+        return lambda: attack(wrapped, images, labels, epsilons=radius)[1]
+
+    def art() -> Attack:
+        estimators = importlib.import_module("art.estimators.classification")
+        evasion = importlib.import_module("art.attacks.evasion")
+        wrapped = estimators.PyTorchClassifier(
+            model,
+            loss=nn.CrossEntropyLoss(),
+            input_shape=tuple(images.shape[1:]),
+            nb_classes=classes,
+            clip_values=(0.0, 1.0),
+            device_type="cpu",
+        )
+        attack = evasion.ProjectedGradientDescent(
+            wrapped,
+            norm=np.inf,
+            eps=radius,
+            eps_step=step,
+            max_iter=STEPS,
+            num_random_init=1,
+            batch_size=EXAMPLES,
+            verbose=False,
+        )
+        pixels, classes_of = images.numpy(), labels.numpy()
+        return lambda: torch.from_numpy(attack.generate(pixels, classes_of))
+
+    prepared: dict[str, Attack | str] = {"inputscape": ours}
+    for name, prepare in (("torchattacks", torchattacks), ("foolbox", foolbox), ("ART", art)):
+        try:
+            prepared[name] = prepare()
+        except ImportError as error:
+            prepared[name] = f"not installed ({error})"
+    return prepared
+
+
+def rows(repeats: int = 3) -> list[dict[str, Any]]:
+    """Measure all contenders in alternating repetitions, and return one row per figure.
+
+    Time and passes are medians over the repetitions; robust accuracy is the share of all images
+    that are right before and after, from `attacks.verify`, and the mean over the repetitions.
+    """
+    classifier, images, labels, eps = setting()
+    model = Counted(classifier).eval()
+    prepared = contenders(model, images, labels, eps)
+    recipe = f"pgd(norm=linf, eps={eps}, steps={STEPS})"
+    seconds: dict[str, list[float]] = {name: [] for name in prepared}
+    passes: dict[str, list[float]] = {name: [] for name in prepared}
+    robust: dict[str, list[float]] = {name: [] for name in prepared}
+    notes: dict[str, str] = {}
+    for _ in range(repeats):
+        for name, attack in prepared.items():
+            if isinstance(attack, str):
+                notes[name] = attack
+                continue
+            torch.manual_seed(0)
+            np.random.seed(0)
+            model.shown = 0
+            begun = time.perf_counter()
+            made = attack()
+            seconds[name].append(time.perf_counter() - begun)
+            passes[name].append(model.shown / len(images))
+            table = verify(classifier, images, made, labels, recipe, tolerance=1e-5)
+            robust[name].append(float((table.status == "not fooled").mean()))
+            broken = table.status.isin(["outside box", "outside ball", "not finite"]).sum()
+            notes[name] = f"{broken} images outside ball or box" if broken else ""
+    figures = (
+        ("wall time", "s", seconds, statistics.median),
+        ("forward passes per image", "", passes, statistics.median),
+        ("robust accuracy", "", robust, statistics.fmean),
+    )
+    table_rows = []
+    for metric, unit, values, middle in figures:
+        own = middle(values["inputscape"])
+        for name in prepared:
+            value = middle(values[name]) if values[name] else float("nan")
+            ratio = value / own if own else float("nan")
+            table_rows.append(
+                {
+                    "benchmark": NAME,
+                    "contender": name,
+                    "metric": metric,
+                    "value": value,
+                    "unit": unit,
+                    "ratio_to_ours": ratio,
+                    "note": notes.get(name, ""),
+                }
+            )
+    return table_rows

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import pickle
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attacks.forms import FORMS
+from attacks.recipes import Recipe, label, parse, slug
+from core.errors import InputError
+
+
+def test_what_is_left_out_is_filled_in():
+    recipe = parse("pgd(eps=8/255)")
+    assert recipe["eps"] == 8 / 255
+    assert recipe["step_size"] == 8 / 255 / 4
+    assert dict(recipe.settings) == {
+        "norm": "linf",
+        "eps": 8 / 255,
+        "steps": 40,
+        "step_size": 8 / 255 / 4,
+        "restarts": 1,
+        "random_start": True,
+        "objective": "cross_entropy",
+        "stop": True,
+        "targeted": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("pgd(steps=40,eps=8/255)", "pgd(norm=linf, eps=8/255, steps=40)"),
+        (" pgd ( eps = 0.5 , norm = l2 , ) ", "pgd(norm=l2, eps=0.5, steps=40)"),
+        ("fgsm(eps=1)", "fgsm(norm=linf, eps=1)"),
+        ("fgsm(eps=1e-3)", "fgsm(norm=linf, eps=0.001)"),
+        ("fgsm(eps=1/3)", "fgsm(norm=linf, eps=1/3)"),
+        ("minnorm", "minnorm(norm=l2, steps=99)"),
+        (
+            "pgd(eps=8/255, step_size=1/255, stop=false, objective=margin)",
+            "pgd(norm=linf, eps=8/255, steps=40, step_size=1/255, objective=margin, stop=false)",
+        ),
+        (
+            "noise(like=pgd(norm=linf, eps=8/255))",
+            "noise(like=pgd(norm=linf, eps=8/255, steps=40))",
+        ),
+        ("noise(norm=l2, eps=.5)", "noise(norm=l2, eps=0.5)"),
+    ],
+)
+def test_the_canonical_string_is_short_and_exact(text, canonical):
+    assert str(parse(text)) == canonical
+    assert parse(canonical) == parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("pdg(eps=8/255)", ["--attacks", "'pdg'", "did you mean 'pgd'"]),
+        ("pgd(esp=8/255)", ["setting of pgd", "'esp'", "did you mean 'eps'"]),
+        ("pgd", ["needs eps", "eps=8/255"]),
+        ("pgd(eps=8/255, steps=0)", ["steps of pgd", "integer of at least 1", "found 0"]),
+        ("pgd(eps=8/255, steps=2.5)", ["steps of pgd", "integer", "found 2.5"]),
+        ("pgd(eps=8/255, steps=true)", ["steps of pgd", "integer", "found true"]),
+        ("pgd(eps=0)", ["eps of pgd", "above 0", "found 0"]),
+        ("pgd(eps=-8/255)", ["eps of pgd", "above 0", "found -8/255"]),
+        ("pgd(eps=1e999)", ["eps of pgd", "above 0", "found inf"]),
+        ("pgd(eps=big)", ["eps of pgd", "a number", "found big"]),
+        ("pgd(eps=8/0)", ["divided by zero"]),
+        ("pgd(norm=l7, eps=1)", ["norm of pgd", "linf or l2", "found l7"]),
+        ("minnorm(norm=linf)", ["norm of minnorm", "must be l2"]),
+        ("pgd(eps=1, stop=1)", ["stop of pgd", "true or false", "found 1"]),
+        ("pgd(eps=1, eps=2)", ["eps is given twice"]),
+        ("pgd(eps=1", ["',' or ')'", "at the end"]),
+        ("pgd(eps 1)", ["'=' after eps", "found '1'"]),
+        ("pgd(8/255)", ["name of a setting", "'8'"]),
+        ("pgd(eps=1) pgd", ["nothing may follow"]),
+        ("pgd(eps=1; steps=3)", ["cannot read ';'"]),
+        ("__import__('os')", ["cannot read"]),
+        ("", ["name of an attack"]),
+        ("pgd(eps=1, restarts=2, random_start=false)", ["restarts need random_start=true"]),
+        ("noise()", ["eps", "like"]),
+        ("noise(like=pgd(eps=1), eps=2)", ["leave norm and eps out"]),
+        ("noise(like=noise(eps=1))", ["like of noise", "a recipe of an attack"]),
+        ("noise(like=3)", ["like of noise", "a recipe of an attack", "found 3"]),
+        ("noise(like=pgd(eps=8/255, step=3))", ["setting of pgd", "'step'"]),
+    ],
+)
+def test_a_bad_recipe_is_one_sentence_that_names_the_cause(text, words):
+    with pytest.raises(InputError) as caught:
+        parse(text)
+    message = str(caught.value)
+    for word in ["--attacks", *words]:
+        assert word in message
+    assert "\n" not in message
+
+
+def test_the_argument_that_is_blamed_can_be_another():
+    with pytest.raises(InputError, match=r"^--recipe: "):
+        parse("nonsense", argument="--recipe")
+
+
+def test_digits_without_end_are_refused_not_computed():
+    with pytest.raises(InputError, match="must be"):
+        parse(f"pgd(eps=1, steps={'9' * 6000})")
+
+
+def values_of(name: str) -> st.SearchStrategy[dict]:
+    positive = st.one_of(
+        st.floats(1e-12, 1e12, allow_subnormal=False),
+        st.builds(lambda a, b: a / b, st.integers(1, 255), st.integers(1, 999)),
+    )
+    by_kind = {
+        "number": positive,
+        "integer": st.integers(2, 1000),
+        "flag": st.booleans(),
+    }
+    settings = [s for s in FORMS[name].settings if s.kind != "recipe"]
+    given = {s.name: st.sampled_from(s.choices) if s.choices else by_kind[s.kind] for s in settings}
+    needed = {s.name: given.pop(s.name) for s in settings if s.name == "eps"}
+    return st.fixed_dictionaries(needed, optional=given)
+
+
+def written(name: str, values: dict) -> str:
+    def text(value: object) -> str:
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    return f"{name}({', '.join(f'{k}={text(v)}' for k, v in values.items())})"
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    name = draw(st.sampled_from(sorted(FORMS)))
+    values = draw(values_of(name))
+    if values.get("restarts", 1) > 1:
+        values.pop("random_start", None)
+    recipe = parse(written(name, values))
+    if name != "noise" and draw(st.booleans()):
+        return parse(f"noise(like={recipe})")
+    return recipe
+
+
+@given(recipes())
+def test_strings_parse_back_to_the_very_same_recipe(recipe):
+    for text in (str(recipe), recipe.full):
+        assert parse(text) == recipe
+        assert str(parse(text)) == str(recipe)
+    assert pickle.loads(pickle.dumps(recipe)) == recipe
+    assert parse(recipe) is recipe
+
+
+@given(recipes(), recipes())
+def test_slugs_are_safe_and_tell_recipes_apart(one, other):
+    assert re.fullmatch(r"[a-z0-9._-]{1,100}", slug(one))
+    assert (slug(one) == slug(other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("pgd(eps=8/255)", "PGD linf 8/255"),
+        ("pgd(eps=8/255, steps=100, stop=false)", "PGD linf 8/255, steps=100, stop=false"),
+        ("fgsm(norm=l2, eps=0.5)", "FGSM l2 0.5"),
+        ("minnorm", "minimum-norm l2"),
+        ("noise(like=pgd(eps=8/255))", "noise like PGD linf 8/255"),
+        ("noise(eps=8/255)", "noise linf 8/255"),
+    ],
+)
+def test_labels_are_short(text, name):
+    assert label(parse(text)) == name
