@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
+# The user's own cache is neither read nor filled; all test processes share this one.
+os.environ["INPUTSCAPE_CACHE"] = str(Path(tempfile.gettempdir()) / f"inputscape-{os.getuid()}")
 
 import pytest
 import torch
