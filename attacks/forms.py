@@ -150,6 +150,15 @@ FORMS = {
                     "objective", "choice", "what is climbed", "cross_entropy", choices=OBJECTIVES
                 ),
                 Setting("stop", "flag", "an example stops at its first success", True),
+                Setting(
+                    "patience",
+                    "integer",
+                    "give an example up when so many steps in a row added less than a hundredth to "
+                    "what its run had gained; 0: never",
+                    0,
+                    least=0,
+                    most=10**6,
+                ),
                 TARGETED,
             ),
             pgd_conflict,

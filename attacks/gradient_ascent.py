@@ -18,13 +18,26 @@ from attacks.objectives import Objective, objective
 from attacks.recipes import Recipe
 from core import randomness
 
+GAIN = 0.01
+
 
 @dataclass
 class Climb(State):
-    """PGD's state: per example the step and the run it is in, and where its later runs start."""
+    """PGD's state.
+
+    Attributes:
+        step: `(b,)` gradient steps taken in this run.
+        run: `(b,)` which run.
+        first: `(b,)` the objective where this run began.
+        mark: `(b,)` the objective when it last gained markedly.
+        stalled: `(b,)` steps since then.
+    """
 
     step: Tensor
     run: Tensor
+    first: Tensor
+    mark: Tensor
+    stalled: Tensor
 
 
 class GradientAscent:
@@ -41,6 +54,7 @@ class GradientAscent:
         self.step_size: float = recipe.get("step_size", self.eps)
         self.restarts: int = recipe.get("restarts", 1)
         self.stop: bool = recipe.get("stop", False)
+        self.patience: int = recipe.get("patience", 0)
         self.targeted: bool = recipe["targeted"]
         self.from_image: bool = not recipe.get("random_start", False)
         self.objective: Objective = objective(
@@ -52,7 +66,15 @@ class GradientAscent:
         """Start at the image, or at a point drawn uniformly from the ball."""
         self._streams = streams
         zero = torch.zeros_like(rows)
-        state = Climb(**fresh(rows, images, references), step=zero, run=zero.clone())
+        unknown = torch.zeros_like(rows, dtype=images.dtype)
+        state = Climb(
+            **fresh(rows, images, references),
+            step=zero,
+            run=zero.clone(),
+            first=unknown,
+            mark=unknown.clone(),
+            stalled=zero.clone(),
+        )
         if not self.from_image:
             state.points = self.start(rows, images, 0)
         return state
@@ -85,7 +107,7 @@ class GradientAscent:
         made = state.step > 0 if self.from_image else torch.ones_like(found.won)
         more = (found.won == state.best_won) & (found.values > state.best_score)
         state.keep(made & ((found.won & ~state.best_won) | more), found.values, found)
-        ended = state.step == self.steps
+        ended = (state.step == self.steps) | self.given_up(state, found)
         state.done = ended & (state.run == self.restarts - 1)
         if self.stop:
             state.done |= found.won & made
@@ -96,6 +118,18 @@ class GradientAscent:
         if bool(again.any()):
             self.restart(state, again)
         state.last = state.step == self.steps
+
+    def given_up(self, state: Climb, found: Evaluation) -> Tensor:
+        """Return which runs have gained next to nothing for as many steps as patience lasts."""
+        begins = state.step == 0
+        state.first = torch.where(begins, found.values, state.first)
+        gain = GAIN * (state.mark - state.first)
+        marked = begins | (found.values > state.mark + gain)
+        state.mark = torch.where(marked, found.values, state.mark)
+        state.stalled = torch.where(marked, 0, state.stalled + 1)
+        if not self.patience:
+            return torch.zeros_like(begins)
+        return ~found.won & (state.stalled >= self.patience)
 
     def restart(self, state: Climb, again: Tensor) -> None:
         """Set these rows at the random start of their next run."""

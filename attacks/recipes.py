@@ -102,7 +102,7 @@ def label(recipe: Recipe) -> str:
     others = [
         f", {setting.name}={_text(values[setting.name])}"
         for setting in form.settings
-        if setting.name not in ("norm", "eps", "like", "stop")
+        if setting.name not in ("norm", "eps", "like", "stop", "patience")
         and values[setting.name] != _default(setting, values)
     ]
     return " ".join([form.title, *main]) + "".join(others)

@@ -55,7 +55,9 @@ def to_yaml(settings: Mapping[str, Any]) -> str:
             return True
 
     # Quoting follows the implicit resolvers, and 1e-3 is a number in YAML 1.2 only.
-    number = re.compile(r"[-+]?[\d_]*\.?[\d_]*(e[-+]?\d+)?|[-+]?\.?(inf|nan)", re.IGNORECASE)
+    number = re.compile(
+        r"([-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(e[-+]?\d+)?|[-+]?\.?(inf|nan))$", re.IGNORECASE
+    )
     Dumper.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+0123456789.eEiInN"))
     Dumper.add_representer(float, _represent_float)
     text = yaml.dump(

@@ -161,6 +161,7 @@ def _describe(table: pd.DataFrame, group: str, ours: pd.DataFrame) -> dict[str, 
         "median loss": float(ours["loss"].median()),
         "median l2": float(ours["l2"].median()),
         "median linf": float(ours["linf"].median()),
+        "forward passes": float(rows["forwards"].mean()) if "forwards" in rows else np.nan,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def write(study: FlatnessStudy, run: RunDirectory) -> dict[str, Any]:
     report.section("Examples")
     _examples(report, study, run, table, labels)
     report.section("How it was measured")
-    report.facts(_facts(study, table, comparison))
+    report.facts(_facts(study, table, run))
     report.table(_groups_table(comparison, labels), "The example groups, as verified.")
     report.table(
         comparison.matching.assign(group=comparison.matching["group"].map(labels)),
@@ -200,12 +201,15 @@ def _groups_table(comparison: Comparison, labels: Mapping[str, str]) -> pd.DataF
     return described.assign(group=described["group"].map(labels), recipe=described["group"])
 
 
-def _facts(study: FlatnessStudy, table: pd.DataFrame, comparison: Comparison) -> dict[str, str]:
+def _facts(study: FlatnessStudy, table: pd.DataFrame, run: RunDirectory) -> dict[str, str]:
     genuine = table[table["group"] == GENUINE]
     right, total = int(genuine["clean_correct"].sum()), len(genuine)
     accuracy = clopper_pearson(right, total)
     methods = table["hessian_method"].dropna().unique()
     images = study.all_images
+    made = run.environment()
+    begun = datetime.fromisoformat(made["started"])
+    took = (datetime.now(begun.tzinfo) - begun).total_seconds()
     return {
         "data": f"{study.data}, split {images.split}: {len(images)} images of shape "
         f"{images.shape}, {len(images.class_names)} classes; {len(study.attacked)} studied, "
@@ -222,6 +226,9 @@ def _facts(study: FlatnessStudy, table: pd.DataFrame, comparison: Comparison) ->
         + "; linf "
         + ", ".join(f"{r:.3g}" for r in study.worst_case_linf),
         "seed": str(study.seed),
+        "time": f"{words.duration(took)} from the first start, pauses included; begun "
+        f"{begun:%Y-%m-%d %H:%M %Z}",
+        "versions": ", ".join(f"{k} {v}" for k, v in made["versions"].items()),
         "device": f"{study.device}, {study.threads} thread(s) per process",
     }
 
