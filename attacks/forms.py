@@ -103,8 +103,11 @@ TARGETED = Setting(
 
 
 def default_step_size(values: dict[str, Any]) -> float:
-    """A quarter of the radius: on trained nets it wins sooner, and not less often, than a tenth."""
-    return float(values["eps"]) / 4
+    """A quarter of the radius: on trained nets it wins sooner, and not less often, than a tenth.
+
+    Steps that shrink begin with the whole radius.
+    """
+    return float(values["eps"]) / (1 if values.get("schedule") == "cosine" else 4)
 
 
 def pgd_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
@@ -138,7 +141,8 @@ FORMS = {
                 Setting(
                     "step_size",
                     "number",
-                    "length of a step in the norm, in input units; a quarter of eps if not given",
+                    "length of the first step in the norm, in input units; if not given, a quarter "
+                    "of eps, or eps where the schedule is cosine",
                     default_step_size,
                     above=0,
                 ),
@@ -146,6 +150,21 @@ FORMS = {
                     "restarts", "integer", "runs from fresh random starts", 1, least=1, most=10**6
                 ),
                 Setting("random_start", "flag", "start at a random point of the ball", True),
+                Setting(
+                    "schedule",
+                    "choice",
+                    "lengths of the steps: all the same, or falling to a tenth along a cosine",
+                    "constant",
+                    choices=("constant", "cosine"),
+                ),
+                Setting(
+                    "momentum",
+                    "number",
+                    "share of the direction so far that is added to a gradient of l1 norm 1",
+                    0.0,
+                    least=0,
+                    most=1,
+                ),
                 Setting(
                     "objective", "choice", "what is climbed", "cross_entropy", choices=OBJECTIVES
                 ),

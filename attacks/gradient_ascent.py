@@ -1,12 +1,14 @@
-"""FGSM and PGD: steps of fixed length along the gradient, projected onto the ball and the box.
+"""FGSM and PGD: steps of given length along the gradient, projected onto the ball and the box.
 
 Goodfellow et al. 2015, "Explaining and harnessing adversarial examples"; Madry et al. 2018,
-"Towards deep learning models resistant to adversarial attacks". FGSM is PGD's first step from the
-image, of full length.
+"Towards deep learning models resistant to adversarial attacks"; momentum: Dong et al. 2018,
+"Boosting adversarial attacks with momentum". FGSM is PGD's first step from the image, of full
+length.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +21,7 @@ from attacks.recipes import Recipe
 from core import randomness
 
 GAIN = 0.01
+LAST = 0.1
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Climb(State):
         first: `(b,)` the objective where this run began.
         mark: `(b,)` the objective when it last gained markedly.
         stalled: `(b,)` steps since then.
+        velocity: `(b, ...)` the direction with its momentum.
     """
 
     step: Tensor
@@ -38,6 +42,7 @@ class Climb(State):
     first: Tensor
     mark: Tensor
     stalled: Tensor
+    velocity: Tensor
 
 
 class GradientAscent:
@@ -55,6 +60,8 @@ class GradientAscent:
         self.restarts: int = recipe.get("restarts", 1)
         self.stop: bool = recipe.get("stop", False)
         self.patience: int = recipe.get("patience", 0)
+        self.cosine: bool = recipe.get("schedule") == "cosine"
+        self.momentum: float = recipe.get("momentum", 0.0)
         self.targeted: bool = recipe["targeted"]
         self.from_image: bool = not recipe.get("random_start", False)
         self.objective: Objective = objective(
@@ -74,6 +81,7 @@ class GradientAscent:
             first=unknown,
             mark=unknown.clone(),
             stalled=zero.clone(),
+            velocity=torch.zeros_like(images),
         )
         if not self.from_image:
             state.points = self.start(rows, images, 0)
@@ -111,13 +119,28 @@ class GradientAscent:
         state.done = ended & (state.run == self.restarts - 1)
         if self.stop:
             state.done |= found.won & made
-        step = self.step_size * steepest(found.gradients, self.norm)
+        step = self.next_step(state, found.gradients)
         state.points = self.projected(state.points + step, state.images)
         state.step = state.step + 1
         again = ended & ~state.done
         if bool(again.any()):
             self.restart(state, again)
         state.last = state.step == self.steps
+
+    def next_step(self, state: Climb, gradients: Tensor) -> Tensor:
+        """Return the step along the gradient, or along its sum with the momentum."""
+        direction = gradients
+        if self.momentum:
+            fresh_start = per_example(state.step == 0, gradients)
+            size = per_example(gradients.abs().flatten(1).sum(1), gradients)
+            scaled = gradients / size.clamp_min(torch.finfo(size.dtype).tiny)
+            before = torch.where(fresh_start, 0, state.velocity)
+            direction = state.velocity = self.momentum * before + scaled
+        step = self.step_size * steepest(direction, self.norm)
+        if not self.cosine:
+            return step
+        share = LAST + (1 - LAST) * (1 + torch.cos(math.pi * state.step / self.steps)) / 2
+        return per_example(share.to(step), step) * step
 
     def given_up(self, state: Climb, found: Evaluation) -> Tensor:
         """Return which runs have gained next to nothing for as many steps as patience lasts."""

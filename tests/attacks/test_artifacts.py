@@ -69,8 +69,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("attacks.artifacts.os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match="the disk is full"):
         save_adversarial(path, crafted("fgsm(eps=0.3)"))
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["made.safetensors"]

@@ -22,6 +22,8 @@ RECIPES = [
     "pgd(eps=0.1, steps=6, stop=false, objective=margin)",
     "pgd(norm=l2, eps=0.5, steps=6, random_start=false, objective=log_probability)",
     "pgd(eps=0.1, steps=6, targeted=true)",
+    "pgd(eps=0.1, steps=6, schedule=cosine, momentum=0.5, patience=3)",
+    "pgd(norm=l2, eps=0.5, steps=6, restarts=2, schedule=cosine, momentum=0.9, stop=false)",
     "minnorm(steps=30)",
     "minnorm(steps=12, targeted=true)",
     "noise(eps=0.1)",

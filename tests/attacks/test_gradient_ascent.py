@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -127,6 +129,57 @@ def pgd_one_by_one(model, images, labels, ids, *, norm, eps, steps, step_size, r
                 break
         made.append(best)
     return torch.stack(made)
+
+
+def momentum_one_by_one(model, image, label, *, norm, eps, steps, momentum):
+    """PGD from the image with momentum and steps that shrink along a cosine, until fooled."""
+    x, velocity = image, torch.zeros_like(image)
+    for step in range(steps + 1):
+        x = x.detach().requires_grad_()
+        loss = nn.functional.cross_entropy(model(x[None]), label[None])
+        if step == steps or (step and int(model(x[None]).argmax(1)) != int(label)):
+            return x.detach()
+        (g,) = torch.autograd.grad(loss, x)
+        velocity = momentum * velocity + g / g.abs().sum()
+        length = eps * (0.1 + 0.9 * (1 + math.cos(math.pi * step / steps)) / 2)
+        if norm == "linf":
+            x = (x + length * velocity.sign()).clamp(image - eps, image + eps)
+        else:
+            moved = x + length * velocity / velocity.norm() - image
+            x = image + moved * min(1.0, eps / float(moved.detach().norm()))
+    raise AssertionError
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_momentum_and_cosine_steps_equal_the_literal_reference(norm):
+    model = small_net()
+    images, labels = images_for(model, (12, 1, 6, 6), 0.4, 0.6)
+    eps = {"linf": 0.004, "l2": 0.02}[norm]
+    recipe = (
+        f"pgd(norm={norm}, eps={eps}, steps=7, schedule=cosine, momentum=0.5, random_start=false)"
+    )
+    crafted = craft(model, images, labels, recipe)
+    assert 0 < crafted.success.sum() < 12
+    # The last point; where an example was not fooled the best one is kept, which may be earlier.
+    for i in crafted.success.nonzero().flatten().tolist():
+        expected = momentum_one_by_one(
+            model, images[i], labels[i], norm=norm, eps=eps, steps=7, momentum=0.5
+        )
+        torch.testing.assert_close(crafted.images[i], expected, atol=1e-9, rtol=0)
+
+
+def test_patience_gives_up_only_what_gains_nothing_and_saves_passes():
+    model = linear(12, 2)
+    images, labels = images_for(model, (60, 12), 0.3, 0.7)
+    recipe = "pgd(eps=0.02, steps=60, step_size=0.005, random_start=false{})"
+    endless = craft(model, images, labels, recipe.format(""))
+    patient = craft(model, images, labels, recipe.format(", patience=3"))
+    assert endless.success.tolist() == patient.success.tolist()
+    kept = ~endless.success
+    assert kept.any()
+    # On a linear classifier the corner is reached after four steps; three more gain nothing.
+    assert patient.forwards[kept].tolist() == [8] * int(kept.sum())
+    assert endless.forwards[kept].tolist() == [61] * int(kept.sum())
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])

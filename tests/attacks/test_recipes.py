@@ -23,8 +23,11 @@ def test_what_is_left_out_is_filled_in():
         "step_size": 8 / 255 / 4,
         "restarts": 1,
         "random_start": True,
+        "schedule": "constant",
+        "momentum": 0.0,
         "objective": "cross_entropy",
         "stop": True,
+        "patience": 0,
         "targeted": False,
     }
 
@@ -112,12 +115,17 @@ def values_of(name: str) -> st.SearchStrategy[dict]:
         st.builds(lambda a, b: a / b, st.integers(1, 255), st.integers(1, 999)),
     )
     by_kind = {
+        "share": st.floats(0, 1),
         "number": positive,
         "integer": st.integers(2, 1000),
         "flag": st.booleans(),
     }
     settings = [s for s in FORMS[name].settings if s.kind != "recipe"]
-    given = {s.name: st.sampled_from(s.choices) if s.choices else by_kind[s.kind] for s in settings}
+    kinds = {s.name: "share" if s.most == 1 else s.kind for s in settings}
+    given = {
+        s.name: st.sampled_from(s.choices) if s.choices else by_kind[kinds[s.name]]
+        for s in settings
+    }
     needed = {s.name: given.pop(s.name) for s in settings if s.name == "eps"}
     return st.fixed_dictionaries(needed, optional=given)
 
@@ -160,7 +168,7 @@ def test_slugs_are_safe_and_tell_recipes_apart(one, other):
     ("text", "name"),
     [
         ("pgd(eps=8/255)", "PGD linf 8/255"),
-        ("pgd(eps=8/255, steps=100, stop=false)", "PGD linf 8/255, steps=100, stop=false"),
+        ("pgd(eps=8/255, steps=100, stop=false)", "PGD linf 8/255, steps=100"),
         ("fgsm(norm=l2, eps=0.5)", "FGSM l2 0.5"),
         ("minnorm", "minimum-norm l2"),
         ("noise(like=pgd(eps=8/255))", "noise like PGD linf 8/255"),
