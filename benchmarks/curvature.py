@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import os
 import statistics
 import time
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,7 @@ import torch
 from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 
-from core.data import load_images
-from core.models import load_classifier
+from benchmarks.photographs import resnet_on_photographs
 from landscape.curvature import input_hessian
 from landscape.loss import Loss
 
@@ -64,16 +61,9 @@ def settings() -> dict[str, tuple[nn.Module, Tensor]]:
     found: dict[str, tuple[nn.Module, Tensor]] = {
         "small CNN 32x32": (convolutional_network(), images)
     }
-    weights = os.environ.get("INPUTSCAPE_CLASSIFIERS")
-    folder = os.environ.get("INPUTSCAPE_TINY_IMAGENET")
-    if weights and folder:
-        data = load_images(folder)
-        classifier = load_classifier(
-            "resnet18",
-            checkpoint=str(Path(weights) / "resnet18.safetensors"),
-            normalisation="imagenet",
-            num_classes=data.num_classes,
-        )
+    photographs = resnet_on_photographs()
+    if photographs:
+        classifier, data = photographs
         found["ResNet-18 64x64"] = (classifier, data.subset(EXAMPLES).tensors()[0])
     return found
 

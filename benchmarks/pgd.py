@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks import craft, parse, verify
+from benchmarks.photographs import resnet_on_photographs
 from core.data import load_images
 from core.models import load_classifier
 
@@ -42,19 +41,11 @@ class Counted(nn.Module):
 
 def setting() -> tuple[nn.Module, Tensor, Tensor, str]:
     """Return classifier, images, labels, radius: ResNet-18 on photographs, or the digits."""
-    weights = os.environ.get("INPUTSCAPE_CLASSIFIERS")
-    folder = os.environ.get("INPUTSCAPE_TINY_IMAGENET")
-    if weights and folder:
-        data = load_images(folder)
-        classifier = load_classifier(
-            "resnet18",
-            checkpoint=str(Path(weights) / "resnet18.safetensors"),
-            normalisation="imagenet",
-            num_classes=data.num_classes,
-        )
-        eps = "2/255"
+    found = resnet_on_photographs()
+    if found:
+        classifier, data, eps = *found, "2/255"
     else:
-        data, classifier, eps = load_images("digits"), load_classifier(), "0.2"
+        classifier, data, eps = load_classifier(), load_images("digits"), "0.2"
     images, labels = data.subset(EXAMPLES).tensors()
     return classifier, images, labels, eps
 

@@ -223,7 +223,7 @@ def discrimination(comparison: Comparison, groups: Groups) -> Drawing:
     figure, axes = subplots(
         1,
         len(groups.names),
-        size=(2.1 + 2.2 / max(len(groups.names), 1), 0.9 + 0.36 * len(names)),
+        size=(1.7 + 1.8 / max(len(groups.names), 1), 0.9 + 0.36 * len(names)),
         sharex=True,
         sharey=True,
     )
@@ -276,7 +276,7 @@ def stability(table: pd.DataFrame, groups: Groups, *, seed: int = 0) -> Drawing:
     ax.set_ylabel("share that keeps the label")
     ax.set_ylim(top=1.02)
     ax.grid(color="0.92")
-    ax.legend(fontsize=8, frameon=False, loc="lower left")
+    figure.legend(fontsize=9, loc="outside lower center", ncols=2)
     return Drawing(
         "stability",
         figure,

@@ -45,7 +45,11 @@ def write(study: FlatnessStudy, run: RunDirectory) -> dict[str, Any]:
         report.finding(finding.text, finding.significant, finding.verdict)
     report.section("What survives matching on the loss")
     report.figure(*drawn["effects"])
-    report.table(_effects_table(comparison, labels), "Every comparison: the numbers of the figure.")
+    report.table(
+        _effects_table(comparison, labels),
+        "Every comparison: the numbers of the figure. Ratios, or differences of shares and "
+        "radii, as `effect` says, with 95 % intervals.",
+    )
     report.section("How the loss rises")
     for name in ("gaussian_rise", "worst_l2_rise", "worst_linf_rise", "sphere_rise"):
         if name in drawn:
@@ -168,19 +172,22 @@ def _effects_table(comparison: Comparison, labels: Mapping[str, str]) -> pd.Data
     return pd.DataFrame(
         {
             "group": rows["group"].map(labels),
-            "measure": rows["measure"].map(title),
-            "pairs": rows["n"],
-            "larger in": rows["n_larger"].map(lambda n: f"{n:.0f}" if np.isfinite(n) else "n/a"),
-            "effect": rows["effect"],
+            "measure": [title(m, short=True) for m in rows["measure"]],
             "raw": _spoken(rows, "estimate", "low", "high"),
-            "p (Holm)": rows["p_holm"].map(words.p_value),
-            "AUC": _spoken(rows, "auc", "auc_low", "auc_high"),
             "matched": _spoken(
                 rows, "matched_estimate", "matched_effect_low", "matched_effect_high"
             ),
+            "at equal loss": rows["verdict"],
+            "effect": rows["effect"],
+            "larger in": [
+                words.count(int(k), int(n)) if np.isfinite(k) else "n/a"
+                for k, n in zip(rows["n_larger"], rows["n"], strict=True)
+            ],
+            "p (Holm)": rows["p_holm"].map(words.p_value),
+            "AUC": _spoken(rows, "auc", "auc_low", "auc_high"),
+            "matched pairs": rows["matched_n"],
             "matched p (Holm)": rows["matched_p_holm"].map(words.p_value),
             "matched AUC": _spoken(rows, "matched_auc", "matched_low", "matched_high"),
-            "at equal loss": rows["verdict"],
         }
     )
 
