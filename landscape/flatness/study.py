@@ -219,7 +219,7 @@ class FlatnessStudy:
                 batch_size=self.batch_size,
             )
             recipe = made.recipe
-            passes = {"forwards": made.forwards.cpu(), "backwards": made.backwards.cpu()}
+            passes = {"forwards": made.forwards.numpy(), "backwards": made.backwards.numpy()}
         checked = verify(
             self.classifier,
             images,
@@ -232,7 +232,7 @@ class FlatnessStudy:
             batch_size=self.batch_size,
         )
         if made.radii is not None:
-            passes["radii"] = made.radii.cpu()
+            passes["radii"] = made.radii.cpu().numpy()
         return with_images(checked.assign(group=group, **passes), made.images)
 
     def _measure(self, group: str, start: int, stop: int, run: RunDirectory) -> pd.DataFrame:
