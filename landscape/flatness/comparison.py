@@ -301,7 +301,7 @@ def _verdicts(rows: pd.DataFrame) -> pd.DataFrame:
             "no overlap",
             "survives",
             "reverses",
-            "vanishes",
+            "not significant",
             "appears",
         ],
         "no difference",

@@ -20,7 +20,7 @@ _BADGES = {
     "survives": "stays at equal loss",
     "reverses": "turns round at equal loss",
     "appears": "appears at equal loss",
-    "vanishes": "gone at equal loss",
+    "not significant": "not significant at equal loss",
     "no difference": "no difference",
     "no overlap": "no partners of equal loss",
 }
@@ -64,8 +64,8 @@ def _answer(comparison: Comparison, labels: Mapping[str, str]) -> Finding:
         )
     text = (
         f"Of {len(rows)} comparisons (attack x measure), {len(raw)} differ raw. "
-        f"{len(testable)} of these could be repeated at equal loss: {len(kept)} survive or turn "
-        f"round, {len(testable) - len(kept)} vanish, so they were confidence."
+        f"{len(testable)} of these could be repeated at equal loss: {len(kept)} stay significant, "
+        f"{len(testable) - len(kept)} do not, so that confidence alone may explain them."
     )
     if len(kept):
         parts = []
@@ -118,7 +118,7 @@ def _matched(row: pd.Series) -> str:
     spoken = {
         "survives": f"the difference stays, {times} times",
         "reverses": f"the difference turns round, {times} times",
-        "vanishes": f"no difference left, {times} times",
+        "not significant": f"no significant difference left, {times} times",
         "appears": f"a difference appears, {times} times",
         "no difference": f"no difference either, {times} times",
     }[row["verdict"]]

@@ -78,7 +78,7 @@ def test_on_a_linear_softmax_model_matched_aucs_contain_one_half():
     assert (found["matched_n"] >= LEAST_PAIRS).all()
     inside = (found["matched_low"] <= 0.5) & (found["matched_high"] >= 0.5)
     assert inside.all(), found[~inside]
-    assert set(found["verdict"][~always_kept]) == {"vanishes", "baseline"}
+    assert set(found["verdict"][~always_kept]) == {"not significant", "baseline"}
 
 
 def test_planted_curvature_is_found_with_auc_of_at_least_nine_tenths():
