@@ -19,7 +19,7 @@ def generator(seed: int, example_id: str, purpose: str) -> np.random.Generator:
     """Return the generator of one example for one purpose.
 
     >>> a, b = (generator(0, "train/7", "noise").integers(2**32) for _ in range(2))
-    >>> a == b, a == generator(0, "train/7", "start").integers(2**32)
+    >>> bool(a == b), bool(a == generator(0, "train/7", "start").integers(2**32))
     (True, False)
     """
     name = f"{int(seed)}\x00{example_id}\x00{purpose}".encode()

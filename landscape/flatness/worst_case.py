@@ -91,6 +91,9 @@ def worst_case_rise(
     if box is not None and len(images) and not box[0] <= images.min() <= images.max() <= box[1]:
         raise InputError(f"box: the images do not lie inside {box}.")
     lengths, names = radii_of(radii), example_ids(ids, len(images))
+    # A radius whose square underflows in the images' precision moves no pixel of theirs.
+    least = torch.finfo(images.dtype).tiny ** 0.5
+    lengths = [0.0 if length < least else length for length in lengths]
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     centres, rises = [], []
     for rows, part, x in blocks(loss, images, batch_size):

@@ -210,7 +210,7 @@ def test_a_worker_that_dies_is_reported_and_the_run_can_be_continued(
 ) -> None:
     out = tmp_path / "run"
     with pytest.raises(UnitError, match=r"a process died .*block=3/values.*run the same command"):
-        toy.run(units=4, milliseconds=10, fail="die", out=str(out), launch="processes")
+        toy.run(units=4, milliseconds=10, fail="die", out=str(out), launch="processes", workers=1)
     assert RunDirectory(out).is_finished("block=0/values")
     assert not (out / "results.parquet").exists()
 

@@ -38,9 +38,12 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     programs.mkdir()
     state.mkdir()
     source = Path(__file__).with_name("fake_slurm.py").read_text()
+    (programs / "python").mkdir()
     for name in ("sbatch", "srun", "sacct", "scancel"):
-        program = programs / name
-        program.write_text(f"#!{sys.executable}\n{source}")
+        program, script = programs / name, programs / "python" / name
+        script.write_text(source)
+        # Not a first line that names the interpreter: its path may have a space.
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_SLURM", str(state))
