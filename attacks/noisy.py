@@ -125,8 +125,8 @@ class NoisyClassifier:
         seed: of the random numbers.
 
     Raises:
-        InputError: the arguments do not fit together, the classifier has no parameters, or weights
-            do not fit the classifier.
+        InputError: the arguments do not fit together, the classifier has no parameters or holds
+            a scripted module, or weights do not fit the classifier.
 
     >>> classifier = NoisyClassifier(nn.Linear(2, 2), "gaussian", 0.1)
     >>> images = torch.ones(3, 2)
@@ -149,6 +149,8 @@ class NoisyClassifier:
             raise unknown_name("noisy", kind, (*NOISES, "weights"))
         if not any(torch.is_floating_point(p) for p in classifier.parameters()):
             raise InputError(f"noisy: {kind} needs a classifier with parameters; it has none.")
+        if any(isinstance(part, torch.jit.ScriptModule) for part in classifier.modules()):
+            raise InputError(f"noisy: {kind} cannot replace the parameters of a scripted module.")
         if (kind == "weights") != (weights is not None):
             problem = "needs weights" if kind == "weights" else "takes no weights"
             raise InputError(f"weights: a recipe with noisy={kind} {problem}.")

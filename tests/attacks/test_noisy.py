@@ -457,6 +457,7 @@ def test_weights_that_do_not_fit_are_named(recipe, weights, message):
         craft(model, images, labels, recipe, weights=weights)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_bad_noise_is_named():
     model = net()
     generator = torch.Generator()
@@ -468,6 +469,9 @@ def test_bad_noise_is_named():
         perturbed_parameters(model, "dropout", 1, generator)
     with pytest.raises(InputError, match="needs a classifier with parameters"):
         NoisyClassifier(nn.Flatten(), "gaussian", 0.1)
+    scripted = torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2))
+    with pytest.raises(InputError, match="scripted module"):
+        NoisyClassifier(nn.Sequential(scripted), "gaussian", 0.1)
     with pytest.raises(InputError, match="needs a scale"):
         NoisyClassifier(model, "gaussian")
     images, labels = data(model)
