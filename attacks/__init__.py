@@ -16,6 +16,8 @@ _NAMES = {
     "craft": "attacks.crafting",
     "craft_all": "attacks.crafting",
     "verify": "attacks.verification",
+    "NoisyClassifier": "attacks.noisy",
+    "perturbed_parameters": "attacks.noisy",
     "AdversarialSet": "attacks.artifacts",
     "save_adversarial": "attacks.artifacts",
     "load_adversarial": "attacks.artifacts",

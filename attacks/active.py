@@ -4,12 +4,13 @@ An attack never calls the classifier. It names the points it wants evaluated and
 found there, for each example by itself; the loop here evaluates, counts the passes, lets examples
 go and keeps the batch full from the queue of those that wait. Every column of the state belongs to
 its example (its own step number, its own radius), so that an example's result does not depend on
-its companions.
+its companions. Where the classifier itself changes from step to step, a batch goes in lockstep: its
+examples begin together, they still leave when they are done, but none joins before all have left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Protocol, TypeVar
@@ -17,6 +18,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from attacks.norms import per_example
 from attacks.objectives import lead, rounding
@@ -164,6 +166,16 @@ class Counting(nn.Module):
         self.forwards = torch.zeros(examples, dtype=torch.int64)
         self.backwards = torch.zeros(examples, dtype=torch.int64)
         self._rows = torch.zeros(0, dtype=torch.int64)
+        self._replaced: Mapping[str, Tensor] | None = None
+
+    @contextmanager
+    def reweighted(self, parameters: Mapping[str, Tensor]) -> Iterator[None]:
+        """Run the classifier with these in place of its own parameters inside the block."""
+        before, self._replaced = self._replaced, parameters
+        try:
+            yield
+        finally:
+            self._replaced = before
 
     @contextmanager
     def serving(self, rows: Tensor) -> Iterator[None]:
@@ -178,7 +190,10 @@ class Counting(nn.Module):
         """Run the classifier, `(n, ...) -> (n, k)`."""
         rows = self._rows.repeat(len(images) // max(len(self._rows), 1))
         self.forwards.index_add_(0, rows, torch.ones_like(rows))
-        logits = self.classifier(images)
+        if self._replaced is None:
+            logits = self.classifier(images)
+        else:
+            logits = functional_call(self.classifier, dict(self._replaced), (images,))
         if logits.requires_grad:
 
             def count(_: Tensor) -> None:
@@ -186,6 +201,9 @@ class Counting(nn.Module):
 
             logits.register_hook(count)
         return logits
+
+
+Evaluate = Callable[[Attack, Counting, State, Sequence[str]], Evaluation]
 
 
 def run(
@@ -198,11 +216,15 @@ def run(
     seed: int,
     batch_size: int,
     device: torch.device,
+    evaluate: Evaluate | None = None,
+    lockstep: bool = False,
 ) -> Outcome:
     """Run an attack on all examples; those that are wrong to begin with are left as they are.
 
     The classifier has to be in eval mode and frozen, the arguments checked. Images move to
-    `device` when they join the batch and results back when they leave it.
+    `device` when they join the batch and results back when they leave it. Points are evaluated by
+    `evaluated_state` unless another way is given; with `lockstep` the examples of a batch that
+    begin together stay at the same step.
 
     Raises:
         InputError: the classifier's logits are not finite, or not a differentiable function of
@@ -237,18 +259,19 @@ def run(
         success[rows] = state.best_won[done].to(images.device)
         return None if bool(done.all()) else selected(state, ~done)
 
+    evaluate = evaluate or evaluated_state
     waiting = torch.arange(len(images))
     active: State | None = None
     while len(waiting) or active is not None:
         room = batch_size - (0 if active is None else len(active.rows))
         # A quarter of a batch at the least joins at once: smaller batches waste the hardware.
-        if len(waiting) and (active is None or 4 * room >= batch_size):
+        if len(waiting) and (active is None or (not lockstep and 4 * room >= batch_size)):
             entering, waiting = waiting[:room], waiting[room:]
             newcomers = admitted(entering)
             active = active if newcomers is None else joined(active, newcomers)
         else:
             assert active is not None
-            attack.advance(active, evaluated_state(attack, counting, active, ids))
+            attack.advance(active, evaluate(attack, counting, active, ids))
         active = None if active is None else released(active)
     return Outcome(made, clean, predictions, success)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from attacks.gradient_ascent import GradientAscent
 from attacks.inputs import checked_ids, checked_images, checked_labels, device_of, drawn_targets
 from attacks.minimum_norm import MinimumNorm
 from attacks.noise import Noise
+from attacks.noisy import NoisyClassifier, Weights, evaluated_noisily
 from attacks.norms import lengths
 from attacks.recipes import Recipe, parse
 from core.errors import InputError
@@ -68,10 +70,12 @@ def craft(
     ids: Sequence[str] | None = None,
     targets: Tensor | None = None,
     batch_size: int = 256,
+    weights: Sequence[Weights] | None = None,
 ) -> Crafted:
     """Craft adversarial examples by one recipe.
 
-    An example leaves the batch as soon as it is done, and one that waits takes its place. Images
+    An example leaves the batch as soon as it is done, and one that waits takes its place (with
+    noisy classifiers, when all have left: the noise of a step is that of the whole batch). Images
     that the classifier gets wrong are left as they are and marked. The classifier runs in eval
     mode and frozen, and is given back as it was; no gradient is left in it, and the global random
     state is neither read nor written. An example's result depends on the seed and its id, not on
@@ -87,6 +91,8 @@ def craft(
         targets: `(n,)` target classes for a targeted recipe; if not given, each is drawn from the
             classes other than the label.
         batch_size: the most images evaluated at once.
+        weights: for a recipe with `noisy=weights`, the state dicts that the gradients are taken
+            with, one at each step in random order; see `attacks.noisy.NoisyClassifier`.
 
     Raises:
         InputError: an argument cannot be used, or the classifier's logits or gradients are not
@@ -101,6 +107,7 @@ def craft(
         ids=ids,
         targets=targets,
         batch_size=batch_size,
+        weights=weights,
     )
     return crafted
 
@@ -115,6 +122,7 @@ def craft_all(
     ids: Sequence[str] | None = None,
     targets: Tensor | None = None,
     batch_size: int = 256,
+    weights: Sequence[Weights] | None = None,
 ) -> list[Crafted]:
     """Craft by several recipes, in their order; a noise control reuses the recipe it is like.
 
@@ -134,13 +142,17 @@ def craft_all(
             like = recipe.get("like")
             model = None if like is None else one(like)
             made[recipe] = _crafted(
-                classifier, images, labels, recipe, seed, names, targets, batch_size, model
+                classifier, images, labels, recipe, seed, names, targets, batch_size, model, weights
             )
         return made[recipe]
 
+    wanted = [parse(recipe) for recipe in recipes]
+    noises = {(recipe.get("like") or recipe).get("noisy") for recipe in wanted}
+    if weights is not None and "weights" not in noises:
+        raise InputError("weights: given, but no recipe has noisy=weights.")
     # Inside inference mode no gradient exists, whatever is enabled.
     with torch.inference_mode(False), evaluating(classifier):
-        return [one(recipe) for recipe in map(parse, recipes)]
+        return [one(recipe) for recipe in wanted]
 
 
 def control_radii(like: Crafted, images: Tensor) -> Tensor:
@@ -158,11 +170,13 @@ def _crafted(
     targets: Tensor | None,
     batch_size: int,
     like: Crafted | None,
+    weights: Sequence[Weights] | None,
 ) -> Crafted:
     counting = active.Counting(classifier, len(images))
     device = device_of(classifier, images)
     radii = None
     attack: active.Attack
+    evaluate, noisy = active.evaluated_state, recipe.get("noisy")
     if recipe.name == "noise":
         if like is None:
             norm, radii = recipe["norm"], torch.full_like(images.flatten(1)[:, 0], recipe["eps"])
@@ -173,12 +187,28 @@ def _crafted(
         attack = MinimumNorm(recipe)
     else:
         attack = GradientAscent(recipe)
+        if noisy is not None:
+            chosen = weights if noisy == "weights" else None
+            around = NoisyClassifier(
+                classifier, noisy, recipe["noise_scale"], weights=chosen, seed=seed
+            )
+            evaluate = partial(evaluated_noisily, around)
     aims = None
     if attack.targeted:
         aims = drawn_targets(counting, images, labels, ids, seed, targets, device)
     references = labels if aims is None else aims
     outcome = active.run(
-        attack, counting, images, labels, references, ids, seed, batch_size, device
+        attack,
+        counting,
+        images,
+        labels,
+        references,
+        ids,
+        seed,
+        batch_size,
+        device,
+        evaluate,
+        lockstep=noisy is not None,
     )
     crafted = Crafted(
         images=outcome.images,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+NOISES = ("gaussian", "filter", "dropout")
 OBJECTIVES = ("cross_entropy", "margin", "log_probability")
 
 
@@ -100,6 +101,23 @@ EPS = Setting(
 TARGETED = Setting(
     "targeted", "flag", "climb towards a target class instead of away from the label", False
 )
+NOISY = Setting(
+    "noisy",
+    "choice",
+    "the gradient of each step is that of a fresh classifier around the one attacked: gaussian "
+    "noise relative to each tensor's root mean square, noise as long as a share of each filter, "
+    "weights dropped, or weights that are given to craft; the one attacked judges the success",
+    None,
+    choices=(*NOISES, "weights"),
+)
+NOISE_SCALE = Setting(
+    "noise_scale",
+    "number",
+    "the noise in the parameters relative to them, or the share of dropped weights",
+    lambda values: 0.1 if values.get("noisy") in NOISES else None,
+    least=0,
+    shown=True,
+)
 
 
 def default_step_size(values: dict[str, Any]) -> float:
@@ -110,11 +128,23 @@ def default_step_size(values: dict[str, Any]) -> float:
     return float(values["eps"]) / (1 if values.get("schedule") == "cosine" else 4)
 
 
+def noisy_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
+    """A scale needs a noise that has one."""
+    noisy, scale = values["noisy"], values["noise_scale"]
+    if scale is not None and noisy not in NOISES:
+        return f"noise_scale needs noisy={' or noisy='.join(NOISES)}"
+    if noisy == "dropout" and scale >= 1:
+        return f"noise_scale of noisy=dropout must be below 1, found {scale:g}"
+    return None
+
+
 def pgd_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
-    """Restarts from the same point would repeat themselves."""
+    """Restarts from the same point would repeat themselves; noisy runs end at the same step."""
     if values["restarts"] > 1 and not values["random_start"]:
         return "restarts need random_start=true"
-    return None
+    if values["noisy"] is not None and values["patience"]:
+        return "patience does not go with noisy: all examples take the same number of steps"
+    return noisy_conflict(values, given)
 
 
 def noise_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
@@ -129,7 +159,13 @@ def noise_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
 FORMS = {
     form.name: form
     for form in (
-        Form("fgsm", "FGSM", "One step of full length along the gradient.", (NORM, EPS, TARGETED)),
+        Form(
+            "fgsm",
+            "FGSM",
+            "One step of full length along the gradient.",
+            (NORM, EPS, NOISY, NOISE_SCALE, TARGETED),
+            noisy_conflict,
+        ),
         Form(
             "pgd",
             "PGD",
@@ -168,7 +204,16 @@ FORMS = {
                 Setting(
                     "objective", "choice", "what is climbed", "cross_entropy", choices=OBJECTIVES
                 ),
-                Setting("stop", "flag", "an example stops at its first success", True),
+                NOISY,
+                NOISE_SCALE,
+                Setting(
+                    "stop",
+                    "flag",
+                    "an example stops at its first success; true, except where noisy is given: "
+                    "there it costs one more forward pass per step, and without it the last point "
+                    "of a run is kept",
+                    lambda values: values.get("noisy") is None,
+                ),
                 Setting(
                     "patience",
                     "integer",

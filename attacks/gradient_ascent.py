@@ -49,7 +49,9 @@ class GradientAscent:
     """PGD with an active set: an example stops at its first success, unless told otherwise.
 
     Cost per example that is never fooled: `restarts * (steps + 1)` forward and `restarts * steps`
-    backward passes, and one forward pass for the clean prediction if it starts at random.
+    backward passes, and one forward pass for the clean prediction if it starts at random or its
+    gradients come from noisy classifiers. With these and `stop`, `restarts * steps` forward passes
+    of the reference are added, less one if it starts at the image.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -63,7 +65,9 @@ class GradientAscent:
         self.cosine: bool = recipe.get("schedule") == "cosine"
         self.momentum: float = recipe.get("momentum", 0.0)
         self.targeted: bool = recipe["targeted"]
-        self.from_image: bool = not recipe.get("random_start", False)
+        self.random_start: bool = recipe.get("random_start", False)
+        # The clean evaluation is the reference's: its gradient is not the noisy classifier's.
+        self.from_image: bool = not self.random_start and recipe["noisy"] is None
         self.objective: Objective = objective(
             recipe.get("objective", "cross_entropy"), self.targeted
         )
@@ -83,7 +87,7 @@ class GradientAscent:
             stalled=zero.clone(),
             velocity=torch.zeros_like(images),
         )
-        if not self.from_image:
+        if self.random_start:
             state.points = self.start(rows, images, 0)
         return state
 
@@ -112,7 +116,7 @@ class GradientAscent:
         """Keep the best point, then take the next step, begin the next run, or be done."""
         assert isinstance(state, Climb)
         # The image itself is where the climb starts, not what it makes.
-        made = state.step > 0 if self.from_image else torch.ones_like(found.won)
+        made = torch.ones_like(found.won) if self.random_start else state.step > 0
         more = (found.won == state.best_won) & (found.values > state.best_score)
         state.keep(made & ((found.won & ~state.best_won) | more), found.values, found)
         ended = (state.step == self.steps) | self.given_up(state, found)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attacks.forms import FORMS
+from attacks.forms import FORMS, NOISES
 from attacks.recipes import Recipe, label, parse, slug
 from core.errors import InputError
 
@@ -26,6 +26,8 @@ def test_what_is_left_out_is_filled_in():
         "schedule": "constant",
         "momentum": 0.0,
         "objective": "cross_entropy",
+        "noisy": None,
+        "noise_scale": None,
         "stop": True,
         "patience": 0,
         "targeted": False,
@@ -50,6 +52,10 @@ def test_what_is_left_out_is_filled_in():
             "noise(like=pgd(norm=linf, eps=8/255, steps=40))",
         ),
         ("noise(norm=l2, eps=.5)", "noise(norm=l2, eps=0.5)"),
+        (
+            "pgd(noisy=filter, eps=8/255)",
+            "pgd(norm=linf, eps=8/255, steps=40, noisy=filter, noise_scale=0.1)",
+        ),
     ],
 )
 def test_the_canonical_string_is_short_and_exact(text, canonical):
@@ -143,6 +149,12 @@ def recipes(draw: st.DrawFn) -> Recipe:
     values = draw(values_of(name))
     if values.get("restarts", 1) > 1:
         values.pop("random_start", None)
+    if values.get("noisy") not in NOISES:
+        values.pop("noise_scale", None)
+    if values.get("noisy") == "dropout" and "noise_scale" in values:
+        values["noise_scale"] %= 1
+    if "noisy" in values:
+        values.pop("patience", None)
     recipe = parse(written(name, values))
     if name != "noise" and draw(st.booleans()):
         return parse(f"noise(like={recipe})")
