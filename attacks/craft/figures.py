@@ -70,7 +70,7 @@ def passes(
     """Draw the share fooled with at most so many passes, for each recipe."""
     figure, axes = subplots(size=(9.5, 4.2))
     ax = axes[0, 0]
-    data = []
+    data: list[pd.DataFrame] = []
     for recipe, label in labels.items():
         own = table[(table["recipe"] == recipe) & table["clean_correct"].astype(bool)]
         if is_control(recipe) or not len(own):
@@ -82,8 +82,11 @@ def passes(
         # From nothing at the first success; flat to the end of the longest search.
         x, y = np.array([x[0], *x]), np.array([0.0, *y])
         look = styles[recipe]
-        ax.step(x, 100 * y, where="post", color=look.color)
-        ax.plot(x[-1], 100 * y[-1], look.marker, color=look.color, label=label, markersize=8)
+        # Several recipes may spend the same: later ones lie inside earlier ones.
+        room = len(labels) - len(data)
+        ax.step(x, 100 * y, where="post", color=look.color, linewidth=1.4 + 0.6 * room, alpha=0.8)
+        ax.plot(x[-1], 100 * y[-1], look.marker, color=look.color, label=label,
+                markersize=6 + 2 * room, markerfacecolor="none", markeredgewidth=2)  # fmt: skip
         data.append(pd.DataFrame({"recipe": recipe, "passes": x, "share": y}))
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
@@ -126,9 +129,10 @@ def distances(
         ax.set_xscale("log")
         ax.set_title(norm)
         # Lengths of one recipe often differ in nothing but rounding.
-        low, high = ax.get_xlim()
-        ax.set_xlim(low / 1.1, high * 1.1)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=6))
+        low, high = (edge * by for edge, by in zip(ax.get_xlim(), (1 / 1.2, 1.2), strict=True))
+        ax.set_xlim(low, high)
+        wide = high > 100 * low
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
         ax.xaxis.set_minor_formatter(NullFormatter())
     _lines(axes[0, 0], list(labels.values()))

@@ -109,7 +109,9 @@ def _answer(rows: pd.DataFrame) -> Finding:
         f"The classifier is right on {words.count(right, n)} genuine images, "
         f"{_spoken(_proportion(right, n))}."
     )
-    attacks = rows[~rows["control"]]
+    # Without a ball an attack goes as far as it takes, which says nothing about robustness.
+    bounded = rows["recipe"].map(lambda recipe: parse(recipe).get("eps") is not None)
+    attacks = rows[~rows["control"] & bounded]
     if not right:
         return Finding(f"{text} There is nothing to attack.")
     if len(attacks):
@@ -117,7 +119,7 @@ def _answer(rows: pd.DataFrame) -> Finding:
         left = _interval(strongest, "robust", "robust_low", "robust_high")
         ties = attacks[attacks["robust"] == strongest["robust"]]["label"]
         text += (
-            f" Under the strongest attack of this study ({words.several(ties)}) it is still right "
+            f" Under the strongest attack inside a ball ({words.several(ties)}) it is still right "
             f"on {words.count(right - int(strongest['fooled']), n)}, {_spoken(left)}."
         )
     return Finding(text)

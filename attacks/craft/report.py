@@ -94,11 +94,12 @@ def write(study: CraftStudy, run: RunDirectory) -> dict[str, Any]:
     _examples(report, study, run, table)
     if checks is not None:
         report.section("Are gradients masked?")
-        report.table(
-            _spoken_checks(checks),
-            f"Checks for masked gradients (Carlini et al. 2019), on the first "
-            f"{min(len(study.chosen), _first(study))} images.",
+        first = int(study.units()[-1].settings["stop"])
+        report.text(
+            f"Checks for masked gradients (Carlini et al. 2019), on the first {first} images. "
+            "Each with the number it looks at."
         )
+        report.facts(_spoken_checks(checks))
         report.text(MASKING_METHOD)
     report.section("How it was measured")
     report.facts(_facts(study, rows, run))
@@ -116,12 +117,6 @@ def write(study: CraftStudy, run: RunDirectory) -> dict[str, Any]:
 
 def _shards(recipe: str) -> str:
     return f"craft/{file_safe(recipe)}/"
-
-
-def _first(study: CraftStudy) -> int:
-    """Return how many images the masking checks had."""
-    unit = study.units()[-1]
-    return int(unit.settings["stop"])
 
 
 def _spoken(rows: pd.DataFrame) -> pd.DataFrame:
@@ -151,18 +146,15 @@ def _spoken(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _spoken_checks(checks: pd.DataFrame) -> pd.DataFrame:
-    said = {True: "holds", False: "does not hold"}
-    return pd.DataFrame(
-        {
-            "check": checks["check"].map(CHECKS),
-            "verdict": [
-                "cannot be said" if pd.isna(p) else said[bool(p)] for p in checks["passed"]
-            ],
-            "number": checks["number"],
-            "explanation": checks["explanation"],
-        }
-    )
+def _spoken_checks(checks: pd.DataFrame) -> dict[str, str]:
+    said = {True: "Holds", False: "Does not hold"}
+    return {
+        CHECKS[
+            row["check"]
+        ]: f"{'Cannot be said' if pd.isna(row['passed']) else said[row['passed']]}"
+        f" ({words.number(row['number'])}). {row['explanation']}"
+        for row in checks.to_dict("records")
+    }
 
 
 def _plain_checks(checks: pd.DataFrame) -> list[dict[str, Any]]:
