@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from attacks import masking, masking_checks
+from attacks import masking, masking_checks, parse
 from core.errors import InputError
 
 IMAGES = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0))
@@ -156,3 +158,24 @@ def test_double_precision_is_taken(dtype):
 def test_arguments_that_cannot_be_used_are_named(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         masking_checks(Net(), IMAGES, Net()(IMAGES).argmax(1), **wrong)
+
+
+@pytest.mark.parametrize(
+    ("fooling", "expected"),
+    [
+        (lambda eps, steps: 20 if eps == 0.1 else 10 if eps == 0.2 else 40, {"larger radius"}),
+        (lambda eps, steps: {2: 20, 8: 12, 32: 8}.get(steps, 8) if eps < 1 else 40, {"more steps"}),
+        (lambda eps, steps: {0: 30}.get(steps, 15) if eps < 1 else 40, {"iterative"}),
+        (lambda eps, steps: 39, {"unbounded"}),
+        (lambda eps, steps: 20 if eps == 0.1 else 18 if eps == 0.2 else 40, set()),
+    ],
+    ids=["radius", "steps", "single step", "never all", "noise"],
+)
+def test_each_comparison_fails_for_what_it_compares(fooling, expected, monkeypatch):
+    def crafted(classifier, images, labels, recipe, *rest, **options):
+        recipe = parse(recipe)
+        fooled = torch.arange(len(images)) < fooling(recipe["eps"], recipe.get("steps", 0))
+        return SimpleNamespace(success=fooled, clean_correct=torch.ones_like(fooled))
+
+    monkeypatch.setattr(masking, "craft", crafted)
+    assert failed(Net(), radii=[0.1, 0.2]) == expected
