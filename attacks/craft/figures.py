@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from attacks.craft.findings import fooled, is_control
 from core.report import words
@@ -92,7 +92,7 @@ def passes(
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_ylim(-3, 103)
+    ax.set_ylim(-4, 108)
     ax.set_xlabel("forward and backward passes spent on the image")
     ax.set_ylabel("fooled, %")
     if data:
@@ -131,8 +131,9 @@ def distances(
         # Lengths of one recipe often differ in nothing but rounding.
         low, high = (edge * by for edge, by in zip(ax.get_xlim(), (1 / 1.2, 1.2), strict=True))
         ax.set_xlim(low, high)
-        wide = high > 100 * low
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+        subs = (1.0,) if high > 100 * low else (1.0, 2.0, 5.0)
+        narrow = high < 5 * low
+        ax.xaxis.set_major_locator(MaxNLocator(4) if narrow else LogLocator(subs=subs))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
         ax.xaxis.set_minor_formatter(NullFormatter())
     _lines(axes[0, 0], list(labels.values()))

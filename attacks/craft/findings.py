@@ -129,6 +129,7 @@ def _of_recipe(row: pd.Series) -> Finding:
     if not row["clean_correct"]:
         return Finding(f"{row['label']}: no image to attack.", recipe=row["recipe"])
     share = _spoken(_interval(row, "success", "low", "high"))
+    name = _opening(row["label"])
     counted = words.count(int(row["fooled"]), int(row["clean_correct"]))
     cost = (
         f"{words.number(row['forwards'])} forward and {words.number(row['backwards'])} backward "
@@ -137,18 +138,23 @@ def _of_recipe(row: pd.Series) -> Finding:
     moved = f"l2 {words.number(row['median_l2'])}, linf {words.number(row['median_linf'])}"
     if row["control"]:
         text = (
-            f"{row['label']}, the control, changes {counted} correct predictions, {share}; median "
+            f"{name}, the control, changes {counted} correct predictions, {share}; median "
             f"length {moved}."
         )
         return Finding(text, None, "control", row["recipe"])
     if not row["fooled"]:
-        text = f"{row['label']} fools none of {int(row['clean_correct']):,}, {share}, with {cost}."
+        text = f"{name} fools none of {int(row['clean_correct']):,}, {share}, with {cost}."
     else:
         text = (
-            f"{row['label']} fools {counted} correctly classified images, {share}; median distance "
+            f"{name} fools {counted} correctly classified images, {share}; median distance "
             f"of those {moved}; {cost} per image."
         )
     return Finding(text, None, f"{words.percent(row['success'])} fooled", row["recipe"])
+
+
+def _opening(label: str) -> str:
+    """Return a label as a sentence begins; a recipe in full stays as it is written."""
+    return label if "(" in label else label[0].upper() + label[1:]
 
 
 def _masking(checks: pd.DataFrame) -> Finding:

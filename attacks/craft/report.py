@@ -207,9 +207,11 @@ def _examples(report: Report, study: CraftStudy, run: RunDirectory, table: pd.Da
         columns[label] = images_of(made, study.chosen.shape).nan_to_num().numpy()
         lines[label] = _captions(rows["prediction"], rows["confidence"], names)
         lines[GENUINE] = _captions(rows["clean_prediction"], rows["clean_confidence"], names)
-    # Ten times, as long as what is changed does not run out of the grey scale.
-    largest = max(np.abs(c - columns[GENUINE]).max() for c in columns.values())
-    gain = min(10.0, float(f"{0.5 / max(largest, 1e-9):.1g}"))
+    # Ten times, as long as all but a hundredth of what is changed stays within the grey scale.
+    changes = np.abs(np.stack([columns[label] for label in study.labels.values()])
+                     - columns[GENUINE])  # fmt: skip
+    large = np.quantile([0.05, *changes[changes > 0.05]], 0.99)
+    gain = float(f"{0.5 / large:.1g}")
     report.examples(
         columns,
         "Images that the most attacks fooled: the genuine image, its versions, and what was "
