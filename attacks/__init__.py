@@ -5,7 +5,12 @@
 'pgd(norm=linf, eps=8/255, steps=40)'
 """
 
+from typing import TYPE_CHECKING
+
 from core.lazy import attach
+
+if TYPE_CHECKING:  # the function, not the submodule of that name
+    from attacks.crafting import craft as craft
 
 _NAMES = {
     "Recipe": "attacks.recipes",
@@ -21,6 +26,7 @@ _NAMES = {
     "AdversarialSet": "attacks.artifacts",
     "save_adversarial": "attacks.artifacts",
     "load_adversarial": "attacks.artifacts",
+    "masking_checks": "attacks.masking",
     "DEFAULT_DIGITS": "attacks.defaults",
     "DEFAULT_PHOTOGRAPHS": "attacks.defaults",
 }

@@ -20,10 +20,14 @@ from torch import Tensor
 from attacks.crafting import Crafted
 from attacks.inputs import checked_ids, checked_images, checked_labels
 from attacks.recipes import Recipe, label, parse
+from attacks.tables import images_of
 from core.errors import InputError, unknown_name
 from core.files import atomic_file
+from core.studies import file_safe
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from core.data import ImageSet
 
 KEY = "inputscape"
@@ -172,6 +176,43 @@ def save_adversarial(
             metadata={KEY: json.dumps(about)},
         )
     return path
+
+
+def save_crafted(
+    folder: Path,
+    table: pd.DataFrame,
+    shape: Sequence[int],
+    recipe: str | Recipe,
+    *,
+    seed: int,
+    classifier: str,
+    data: str,
+) -> Path:
+    """Write the examples that a study crafted by one recipe as a file for `--adversarial`.
+
+    Args:
+        folder: where the file goes; its name is the recipe's.
+        table: a row per example: `id`, `label`, the image as `attacks.tables.with_images` puts it
+            there and, where there are any, `target` and `radii`.
+        shape: of an image.
+        recipe: what made them.
+        seed: of their random numbers.
+        classifier: the classifier's fingerprint.
+        data: the image set's fingerprint.
+    """
+    recipe = parse(recipe)
+    made = AdversarialSet(
+        images=images_of(table, shape),
+        labels=torch.tensor(table["label"].to_numpy("int64")),
+        ids=tuple(table["id"]),
+        recipe=recipe,
+        seed=seed,
+        targets=torch.tensor(table["target"].to_numpy("int64")) if "target" in table else None,
+        radii=torch.tensor(table["radii"].to_numpy("float32")) if "radii" in table else None,
+        classifier=classifier,
+        data=data,
+    )
+    return save_adversarial(folder / f"{file_safe(str(recipe))}.safetensors", made)
 
 
 def load_adversarial(path: str | Path, *, argument: str = "--adversarial") -> AdversarialSet:

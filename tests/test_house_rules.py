@@ -18,6 +18,7 @@ from core.options import check_shared_options
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "attacks", "landscape")
 COMMANDS = {
+    "attacks.craft": "attacks.craft.command",
     "landscape.flatness": "landscape.flatness.command",
     "core.train": "core.train",
 }

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 
-from attacks import AdversarialSet, label, parse, save_adversarial
+from attacks import label, parse
+from attacks.artifacts import save_crafted
+from attacks.tables import images_of
 from core.models import fingerprint
 from core.report import Report, words
 from core.report.figures import save_figure, style
@@ -21,7 +22,6 @@ from landscape.flatness import figures
 from landscape.flatness.comparison import GENUINE, SUCCESS, Comparison, compare, is_control
 from landscape.flatness.findings import Finding, findings
 from landscape.flatness.measures import MEASURES, title
-from landscape.flatness.table import images_of
 
 if TYPE_CHECKING:
     from core.studies import RunDirectory
@@ -114,20 +114,14 @@ def group_labels(study: FlatnessStudy) -> dict[str, str]:
 def _save_artifacts(study: FlatnessStudy, run: RunDirectory) -> None:
     """Write each crafted group as one file that `--adversarial` takes."""
     for group in study.attacks:
-        crafted = run.read(f"craft/{file_safe(group)}/")
-        radii = crafted["radii"].to_numpy() if "radii" in crafted else None
-        save_adversarial(
-            run.adversarial / f"{file_safe(group)}.safetensors",
-            AdversarialSet(
-                images=images_of(crafted, study.chosen.shape),
-                labels=torch.tensor(crafted["label"].to_numpy(np.int64)),
-                ids=tuple(crafted["id"]),
-                recipe=parse(group),
-                seed=study.seed,
-                radii=None if radii is None else torch.tensor(radii.astype(np.float32)),
-                classifier=fingerprint(study.classifier),
-                data=study.all_images.fingerprint,
-            ),
+        save_crafted(
+            run.adversarial,
+            run.read(f"craft/{file_safe(group)}/"),
+            study.chosen.shape,
+            group,
+            seed=study.seed,
+            classifier=fingerprint(study.classifier),
+            data=study.all_images.fingerprint,
         )
 
 

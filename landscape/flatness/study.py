@@ -22,6 +22,7 @@ from attacks import (
     parse,
     verify,
 )
+from attacks.tables import IMAGE, images_of, with_images
 from core.data import ImageSet, load_images
 from core.errors import InputError, unknown_name
 from core.losses import LOSSES
@@ -36,7 +37,6 @@ from core.options import float_list, positive, split_list
 from core.studies import RunDirectory, Unit, file_safe
 from landscape.flatness import report
 from landscape.flatness.measures import measure
-from landscape.flatness.table import IMAGE, images_of, with_images
 
 BLOCK = 50
 """Examples in a unit: fixed, so that neither launcher nor batch size changes a result."""

@@ -1,16 +1,11 @@
-"""Names of the columns that a measure fills, and images kept inside a table."""
+"""Names of the columns that a measure fills."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import prod
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
-
-IMAGE = "image"
 
 
 def column(measure: str, radius: float) -> str:
@@ -36,15 +31,3 @@ def curves(table: pd.DataFrame, measure: str) -> tuple[list[float], np.ndarray]:
     """Return the radii of a measure and its values, `(n, r)`."""
     radii = radii_in(table.columns, measure)
     return radii, table[[column(measure, r) for r in radii]].to_numpy(dtype=float)
-
-
-def with_images(table: pd.DataFrame, images: Tensor) -> pd.DataFrame:
-    """Add images `(n, c, h, w)` to a table of n rows, as bytes of float32."""
-    flat = images.detach().to("cpu", torch.float32).flatten(1).numpy().astype("<f4")
-    return table.assign(**{IMAGE: [row.tobytes() for row in flat]})
-
-
-def images_of(table: pd.DataFrame, shape: Sequence[int]) -> Tensor:
-    """Return the images of a table, `(n, *shape)` in float32."""
-    flat = np.frombuffer(b"".join(table[IMAGE]), dtype="<f4").reshape(len(table), prod(shape))
-    return torch.from_numpy(flat.astype(np.float32)).reshape(len(table), *shape)

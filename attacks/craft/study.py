@@ -1,0 +1,217 @@
+"""The crafting study: its settings, its units of work, and what one unit computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from attacks.craft import report
+from attacks.crafting import craft
+from attacks.defaults import DEFAULT_DIGITS, DEFAULT_PHOTOGRAPHS
+from attacks.masking import masking_checks
+from attacks.recipes import label, parse
+from attacks.tables import IMAGE, images_of, with_images
+from attacks.verification import verify
+from core.data import ImageSet, load_images
+from core.errors import InputError
+from core.models import Classifier, check_images, fingerprint, load_classifier, resolve_device
+from core.options import positive, split_list
+from core.studies import RunDirectory, Unit, file_safe
+
+BLOCK = 50
+"""Examples in a unit: fixed, so that neither launcher nor batch size changes a result."""
+
+MASKING = "masking"
+"""The key of the unit that looks for masked gradients, on the first block."""
+
+
+@dataclass(frozen=True)
+class CraftStudy:
+    """The resolved settings of one crafting study; see `run` for what each means."""
+
+    model: str
+    checkpoint: str | None
+    normalisation: str | None
+    stem: str | None
+    data: str
+    split: str | None
+    size: int | None
+    skip_unreadable: bool
+    examples: int
+    attacks: tuple[str, ...]
+    masking_checks: bool
+    batch_size: int
+    device: str
+    threads: int
+    seed: int
+
+    command = "attacks.craft"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Send settings alone to another process; it loads classifier and images itself."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as `run` takes them."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    def identity(self) -> dict[str, str]:
+        """Return what the files behind the settings contain, so that a resume notices a change."""
+        return {"classifier": fingerprint(self.classifier), "images": self.all_images.fingerprint}
+
+    @cached_property
+    def all_images(self) -> ImageSet:
+        """The whole split, of which the study takes a subset."""
+        return load_images(
+            self.data, split=self.split, size=self.size, skip_unreadable=self.skip_unreadable
+        )
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The classifier under attack, checked against the images."""
+        classifier = load_classifier(
+            self.model,
+            checkpoint=self.checkpoint,
+            normalisation=self.normalisation,
+            stem=self.stem,
+            device=self.device,
+        )
+        images = self.all_images
+        check_images(classifier, images.shape, len(images.class_names), images.class_names)
+        return classifier
+
+    @cached_property
+    def chosen(self) -> ImageSet:
+        """The images that every recipe attacks."""
+        return self.all_images.subset(min(self.examples, len(self.all_images)), seed=self.seed)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """The short name of every recipe, unique, in the order of the report."""
+        named: dict[str, str] = {}
+        for recipe in self.attacks:
+            short = label(parse(recipe))
+            named[recipe] = short if short not in named.values() else recipe
+        return named
+
+    def units(self) -> list[Unit]:
+        """Return crafting units and the masking checks (phase 0), and verifying units (phase 1)."""
+        count = len(self.chosen)
+        blocks = [(i, min(i + BLOCK, count)) for i in range(0, count, BLOCK)]
+        units = [
+            Unit(
+                key=f"{task}/{file_safe(recipe)}/{start:06d}",
+                phase=phase,
+                settings={"recipe": recipe, "start": start, "stop": stop},
+            )
+            for phase, task in enumerate(("craft", "verify"))
+            for recipe in self.attacks
+            for start, stop in blocks
+        ]
+        first = {"start": 0, "stop": blocks[0][1]}
+        return [*units, Unit(MASKING, 0, first)] if self.masking_checks else units
+
+    def compute(self, unit: Unit, run: RunDirectory) -> pd.DataFrame:
+        """Craft or verify one block by one recipe, or look for masked gradients."""
+        start, stop = unit.settings["start"], unit.settings["stop"]
+        images, labels = self.chosen.tensors(range(start, stop), device=self.device)
+        ids = [str(i) for i in self.chosen.ids[start:stop]]
+        if unit.key == MASKING:
+            return masking_checks(
+                self.classifier,
+                images,
+                labels,
+                seed=self.seed,
+                ids=ids,
+                batch_size=self.batch_size,
+            )
+        recipe = unit.settings["recipe"]
+        if unit.phase == 0:
+            return self._craft(recipe, images, labels, ids)
+        return self._verify(recipe, images, labels, run.read(f"craft{unit.key[len('verify') :]}"))
+
+    def _craft(
+        self, recipe: str, images: Tensor, labels: Tensor, ids: Sequence[str]
+    ) -> pd.DataFrame:
+        made = craft(
+            self.classifier,
+            images,
+            labels,
+            recipe,
+            seed=self.seed,
+            ids=ids,
+            batch_size=self.batch_size,
+        )
+        columns = {
+            "label": labels,
+            "target": made.targets,
+            "radii": made.radii,
+            "forwards": made.forwards,
+            "backwards": made.backwards,
+        }
+        known = {k: v.cpu().numpy() for k, v in columns.items() if v is not None}
+        return with_images(pd.DataFrame({"id": ids, **known}), made.images)
+
+    def _verify(
+        self, recipe: str, images: Tensor, labels: Tensor, made: pd.DataFrame
+    ) -> pd.DataFrame:
+        """Check the examples as they lie in the shard, and keep all but the pixels."""
+        checked = verify(
+            self.classifier,
+            images,
+            images_of(made, self.chosen.shape).to(images),
+            labels,
+            recipe,
+            ids=list(made["id"]),
+            targets=torch.tensor(made["target"].to_numpy()) if "target" in made else None,
+            radii=torch.tensor(made["radii"].to_numpy()) if "radii" in made else None,
+            batch_size=self.batch_size,
+        )
+        checked.insert(1, "recipe", recipe)
+        new = ["id", *(c for c in made if c not in checked and c != IMAGE)]
+        return checked.merge(made[new], on="id", validate="one_to_one")
+
+    def summarise(self, run: RunDirectory) -> dict[str, Any]:
+        """Join the shards, and write figures, artifacts and the report."""
+        return report.write(self, run)
+
+
+def plan(
+    *,
+    examples: int,
+    attacks: Sequence[str] | str | None,
+    batch_size: int,
+    threads: int,
+    device: str,
+    data: str,
+    **rest: Any,
+) -> CraftStudy:
+    """Check the options of `run` and resolve its defaults.
+
+    Raises:
+        InputError: naming the option.
+    """
+    defaults = DEFAULT_DIGITS if data == "digits" else DEFAULT_PHOTOGRAPHS
+    recipes = list(defaults) if attacks is None else split_list(attacks, "--attacks")
+    recipes = [str(parse(r)) for r in recipes]
+    if not recipes:
+        raise InputError("--attacks: give at least one recipe.")
+    if len(set(recipes)) < len(recipes):
+        raise InputError("--attacks: the same recipe is given twice.")
+    for name, number in (("examples", examples), ("batch_size", batch_size), ("threads", threads)):
+        positive(number, f"--{name}")
+    return CraftStudy(
+        examples=examples,
+        attacks=tuple(recipes),
+        batch_size=batch_size,
+        threads=threads,
+        device=str(resolve_device(device)),
+        data=data,
+        **rest,
+    )
