@@ -9,7 +9,7 @@ not confidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from core.statistics import (
+    Balance,
     Interval,
     auc,
     bootstrap,
@@ -113,32 +114,84 @@ def compare(table: pd.DataFrame, loss: str = "cross_entropy", *, seed: int = 0) 
         seed: of the bootstrap.
     """
     columns = headline_columns(table)
-    names = [g for g in table["group"].drop_duplicates() if g != GENUINE]
     partners = table[
         (table["group"] == GENUINE)
         & (table["prediction"] == table["label"])
         & table["loss"].notna()
     ]
-    groups, paired, discriminated, matching = [], [], [], []
-    for group in names:
-        ours, genuine = twins(table, group)
-        groups.append(_describe(table, group, ours))
-        for name, measure in columns.items():
-            paired.append(
-                {"group": group, "measure": name}
-                | _paired(ours[name].to_numpy(float), genuine[name].to_numpy(float), measure, seed)
-            )
-        found, balance = _discriminate(
-            ours, genuine, _twins_first(partners, genuine), list(columns), loss, seed
-        )
-        discriminated += [{"group": group} | row for row in found]
-        matching.append({"group": group} | balance)
-    twin_table = pd.DataFrame(paired)
-    twin_table["p_holm"] = holm(twin_table["p"])
+    names = [g for g in table["group"].drop_duplicates() if g != GENUINE]
+    sides = {group: _side(table, group, partners, loss) for group in names}
+    kinds = {
+        name: effect_kind(measure, [pair for s in sides.values() for pair in s.pairs(name)])
+        for name, measure in columns.items()
+    }
+    paired = pd.DataFrame(
+        [
+            {"group": group, "measure": name} | _paired(*side.twins(name), kinds[name], seed)
+            for group, side in sides.items()
+            for name in columns
+        ]
+    )
+    paired["p_holm"] = holm(paired["p"])
+    discriminated = [
+        {"group": group, "measure": name} | _discriminate(side, name, kinds.get(name), seed)
+        for group, side in sides.items()
+        for name in ["loss", *columns]
+    ]
     return Comparison(
-        pd.DataFrame(groups), twin_table, _verdicts(pd.DataFrame(discriminated)),
-        pd.DataFrame(matching),
-    )  # fmt: skip
+        pd.DataFrame([_describe(table, group, side.ours) for group, side in sides.items()]),
+        paired,
+        _verdicts(pd.DataFrame(discriminated)),
+        pd.DataFrame([{"group": group} | side.described() for group, side in sides.items()]),
+    )
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One group beside genuine images: its twins, and partners of equal loss."""
+
+    ours: pd.DataFrame
+    genuine: pd.DataFrame
+    partners: pd.DataFrame
+    matched: tuple[np.ndarray, np.ndarray]
+    balance: Balance | None
+
+    def twins(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return a measure of the group and of its twins."""
+        return self.ours[name].to_numpy(float), self.genuine[name].to_numpy(float)
+
+    def pairs(self, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the pairs of samples that a measure is compared on: twins, and the matched."""
+        if len(self.ours) < LEAST_PAIRS:
+            return []
+        values, others = self.ours[name].to_numpy(float), self.partners[name].to_numpy(float)
+        a, b = self.matched
+        enough = self.balance is not None and self.balance.enough
+        return [self.twins(name), *([(values[a], others[b])] if enough else [])]
+
+    def described(self) -> dict[str, Any]:
+        """Return how many could be matched, and how alike the losses then are."""
+        if self.balance is None:
+            return {"pairs": 0, "of": len(self.ours), "enough": False}
+        return {
+            "pairs": self.balance.n,
+            "of": self.balance.of,
+            "difference before (sd)": self.balance.difference_before,
+            "difference after (sd)": self.balance.difference_after,
+            "enough": self.balance.enough,
+        }
+
+
+def _side(table: pd.DataFrame, group: str, partners: pd.DataFrame, loss: str) -> _Side:
+    ours, genuine = twins(table, group)
+    others = _twins_first(partners, genuine)
+    nobody = np.empty(0, dtype=np.intp)
+    if len(ours) < LEAST_PAIRS:
+        return _Side(ours, genuine, others, (nobody, nobody), None)
+    left, right = covariate(ours, loss), covariate(others, loss)
+    matched = match(left, right)
+    balance = matching_balance(left, right, *matched, minimum=LEAST_PAIRS)
+    return _Side(ours, genuine, others, matched, balance)
 
 
 def _twins_first(partners: pd.DataFrame, genuine: pd.DataFrame) -> pd.DataFrame:
@@ -175,18 +228,17 @@ _AREA_NUMBERS = (
 )  # fmt: skip
 
 
-def _paired(ours: np.ndarray, genuine: np.ndarray, measure: Measure, seed: int) -> dict[str, Any]:
-    row: dict[str, Any] = {"n": len(ours), "effect": ""} | dict.fromkeys(_TWIN_NUMBERS, np.nan)
+def _paired(ours: np.ndarray, genuine: np.ndarray, kind: str, seed: int) -> dict[str, Any]:
+    row: dict[str, Any] = {"n": len(ours), "effect": kind}
+    row |= dict.fromkeys(_TWIN_NUMBERS, np.nan)
     if len(ours) < LEAST_PAIRS:
         return row
     test = paired_test(ours, genuine)
-    effect, compared = effect_of(ours, genuine, measure)
-    interval = compared(ours, genuine, seed=seed)
+    interval = EFFECTS[kind](ours, genuine, seed=seed)
     return row | {
         "n_larger": test.n_positive,
         "median": float(np.median(ours)),
         "genuine_median": float(np.median(genuine)),
-        "effect": effect,
         "estimate": interval.estimate,
         "low": interval.low,
         "high": interval.high,
@@ -196,19 +248,26 @@ def _paired(ours: np.ndarray, genuine: np.ndarray, measure: Measure, seed: int) 
     }
 
 
-def effect_of(
-    ours: np.ndarray, genuine: np.ndarray, measure: Measure
-) -> tuple[str, Callable[..., Interval]]:
-    """Return in which sense a measure is compared, and the function that does it.
+def effect_kind(measure: Measure, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> str:
+    """Return in which sense a measure is compared, one for all groups, raw and matched.
 
-    A ratio (geometric mean over the pairs, or of medians where a value is not positive) for what
-    has a natural zero and spans orders of magnitude; the mean difference for shares and radii.
+    A ratio is what speaks of measures that span orders of magnitude: the geometric mean of the
+    ratios where all values are positive, else the ratio of medians. Where some genuine median
+    cannot be told from 0 there is no ratio, and the mean difference is given; so it is for shares
+    and radii.
+
+    Args:
+        measure: what was measured.
+        pairs: every pair of samples it is compared on.
     """
     if not measure.logarithmic:
-        return "difference", mean_difference
-    if (ours > 0).all() and (genuine > 0).all():
-        return "ratio", geometric_mean_ratio
-    return "ratio of medians", ratio_of_medians
+        return "difference"
+    if all((a > 0).all() and (b > 0).all() for a, b in pairs):
+        return "ratio"
+    determined = (ratio_of_medians(a, b, resamples=500) for a, b in pairs)
+    if all(r.low > 0 and np.isfinite(r.high) for r in determined):
+        return "ratio of medians"
+    return "difference"
 
 
 def mean_difference(
@@ -222,55 +281,42 @@ def mean_difference(
     return bootstrap(a - b, level=level, resamples=resamples, seed=seed)
 
 
-def _discriminate(
-    ours: pd.DataFrame,
-    genuine: pd.DataFrame,
-    partners: pd.DataFrame,
-    columns: list[str],
-    loss: str,
-    seed: int,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return AUC rows, the loss itself first as the baseline, and the balance of the matching."""
-    if len(ours) < LEAST_PAIRS:
-        nothing = {"n": len(ours), "matched_n": 0} | dict.fromkeys(_AREA_NUMBERS, np.nan)
-        return [{"measure": c} | nothing for c in ["loss", *columns]], {"pairs": 0, "of": len(ours)}
-    left, right = covariate(ours, loss), covariate(partners, loss)
-    a, b = match(left, right)
-    balance = matching_balance(left, right, a, b, minimum=LEAST_PAIRS)
-    rows = []
-    for name in ["loss", *columns]:
-        values, others = ours[name].to_numpy(float), partners[name].to_numpy(float)
-        raw = auc(values, genuine[name].to_numpy(float), paired=True)
-        row: dict[str, Any] = {"measure": name, "n": len(ours), "matched_n": balance.n}
-        row |= dict.fromkeys(_AREA_NUMBERS, np.nan)
-        row |= {"auc": raw.estimate, "auc_low": raw.low, "auc_high": raw.high}
-        if balance.enough:
-            matched = matched_auc(values, others, a, b, same_examples=True)
-            row |= {
-                "matched_auc": matched.estimate,
-                "matched_low": matched.low,
-                "matched_high": matched.high,
-            }
-            if name != "loss":
-                measure = MEASURES[name.split("@")[0]]
-                effect, compared = effect_of(values[a], others[b], measure)
-                interval = matched_ratio(values, others, a, b, ratio=compared, seed=seed)
-                row |= {
-                    # Partners are alike in their loss, but are no pairs: tested as two groups.
-                    "matched_p": unpaired_test(values[a], others[b]).p,
-                    "matched_effect": effect,
-                    "matched_estimate": interval.estimate,
-                    "matched_effect_low": interval.low,
-                    "matched_effect_high": interval.high,
-                }
-        rows.append(row)
-    return rows, {
-        "pairs": balance.n,
-        "of": balance.of,
-        "difference before (sd)": balance.difference_before,
-        "difference after (sd)": balance.difference_after,
-        "enough": balance.enough,
+EFFECTS: dict[str, Callable[..., Interval]] = {
+    "ratio": geometric_mean_ratio,
+    "ratio of medians": ratio_of_medians,
+    "difference": mean_difference,
+}
+
+
+def _discriminate(side: _Side, name: str, kind: str | None, seed: int) -> dict[str, Any]:
+    """Return the AUC of a column, raw and matched; the loss itself (no kind) is the baseline."""
+    count = 0 if side.balance is None else side.balance.n
+    row: dict[str, Any] = {"n": len(side.ours), "matched_n": count}
+    row |= dict.fromkeys(_AREA_NUMBERS, np.nan)
+    if side.balance is None:
+        return row
+    values, others = side.ours[name].to_numpy(float), side.partners[name].to_numpy(float)
+    raw = auc(*side.twins(name), paired=True)
+    row |= {"auc": raw.estimate, "auc_low": raw.low, "auc_high": raw.high}
+    if not side.balance.enough:
+        return row
+    a, b = side.matched
+    area = matched_auc(values, others, a, b, same_examples=True)
+    row |= {
+        "matched_auc": area.estimate,
+        "matched_low": area.low,
+        "matched_high": area.high,
     }
+    if kind is not None:
+        interval = matched_ratio(values, others, a, b, ratio=EFFECTS[kind], seed=seed)
+        row |= {
+            # Partners are alike in their loss, but are no pairs: tested as two groups.
+            "matched_p": unpaired_test(values[a], others[b]).p,
+            "matched_estimate": interval.estimate,
+            "matched_effect_low": interval.low,
+            "matched_effect_high": interval.high,
+        }
+    return row
 
 
 def _verdicts(rows: pd.DataFrame) -> pd.DataFrame:

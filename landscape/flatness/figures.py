@@ -11,8 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from core.report import words
 from core.report.figures import subplots
 from core.report.groups import GroupStyle, group_styles
 from core.statistics import bootstrap
@@ -52,7 +53,6 @@ def effects(comparison: Comparison, groups: Groups) -> Drawing:
     rows = comparison.discrimination.merge(
         comparison.paired, on=["group", "measure"], suffixes=("", "_pair")
     )
-    rows = rows[[MEASURES[m.split("@")[0]].logarithmic for m in rows["measure"]]]
     names = list(rows["measure"].drop_duplicates())
     across = 2 if len(names) > 1 else 1
     figure, axes = subplots(
@@ -63,7 +63,8 @@ def effects(comparison: Comparison, groups: Groups) -> Drawing:
     )
     for ax, name in zip(axes.flat, names, strict=False):
         chosen = rows[rows["measure"] == name].set_index("group")
-        ax.axvline(1, color="0.35", linewidth=1)
+        ratio = chosen["effect"].iloc[0] != "difference"
+        ax.axvline(1 if ratio else 0, color="0.35", linewidth=1)
         for i, group in enumerate(groups.names):
             if group not in chosen.index:
                 continue
@@ -71,12 +72,15 @@ def effects(comparison: Comparison, groups: Groups) -> Drawing:
             _interval(ax, row, ("estimate", "low", "high"), i - 0.14, look, filled=True)
             matched = ("matched_estimate", "matched_effect_low", "matched_effect_high")
             _interval(ax, row, matched, i + 0.18, look, filled=False)
-        ax.set_xscale("log")
+        if ratio:
+            ax.set_xscale("log")
+        unit = "times the genuine value" if ratio else f"difference ({_measure(name).unit})"
+        ax.set_xlabel(unit, fontsize=8)
         ax.set_title(title(name), loc="left", fontsize=10)
         _lines(ax, [groups.labels[g] for g in groups.names])
-        ax.xaxis.set_minor_formatter(NullFormatter())
+        if ratio:
+            _ratio_ticks(ax)
     _remove(figure, axes, len(names))
-    _xlabel(figure, "times the genuine value (1: as flat as genuine); bars: 95 % intervals")
     handles = [
         Line2D([], [], color="0.25", marker="o", markerfacecolor=face, linestyle="", label=label)
         for face, label in (
@@ -91,9 +95,10 @@ def effects(comparison: Comparison, groups: Groups) -> Drawing:
         rows,
         "How much larger each measure is around an example of the group than around a genuine one: "
         "raw (filled; the same example, paired) and matched (open; a genuine image with the same "
-        "loss at its centre). A filled marker away from 1 whose open partner lies on 1 is a "
-        "difference of confidence, not of shape. No open marker: too few genuine images have the "
-        "group's loss.",
+        "loss at its centre). The line is no difference. A filled marker away from it whose open "
+        "partner lies on it is a difference of confidence, not of shape. Bars: 95 % intervals. No "
+        "open marker: too few genuine images have the group's loss. A ratio is given where genuine "
+        "values are clearly above 0, else the mean difference.",
     )
 
 
@@ -292,6 +297,19 @@ def _counted(table: pd.DataFrame, group: str) -> pd.DataFrame:
         return twins(table, group)[0]
     rows = table[(table["group"] == GENUINE) & ~table["pool"]]
     return rows[rows["clean_correct"].astype(bool) & rows["loss"].notna()]
+
+
+def _measure(column_name: str) -> Measure:
+    return MEASURES[column_name.split("@")[0]]
+
+
+def _ratio_ticks(ax: Axes) -> None:
+    """Label a short logarithmic axis with 0.5, 1, 2, a long one with powers of ten."""
+    low, high = ax.get_xlim()
+    if high / low < 200:
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _interval(

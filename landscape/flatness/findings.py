@@ -82,12 +82,12 @@ def _answer(comparison: Comparison, labels: Mapping[str, str]) -> Finding:
 def _of_group(comparison: Comparison, group: str, label: str) -> list[Finding]:
     paired = comparison.paired[comparison.paired["group"] == group]
     rows = comparison.discrimination[comparison.discrimination["group"] == group]
-    compared = int(comparison.groups.set_index("group")["compared"][group])
+    usable = int(comparison.groups.set_index("group")["compared"][group])
     lead = paired[paired["measure"].str.startswith(f"{LEAD}@")].iloc[0]
     if not np.isfinite(lead["p"]):
         return [
             Finding(
-                f"{label}: {compared} usable pairs are too few for a claim "
+                f"{label}: {usable} usable pairs are too few for a claim "
                 f"(at least {LEAST_PAIRS} are needed).",
                 None,
                 group,
@@ -95,17 +95,23 @@ def _of_group(comparison: Comparison, group: str, label: str) -> list[Finding]:
         ]
     row = rows[rows["measure"] == lead["measure"]].iloc[0]
     radius = float(lead["measure"].split("@")[1])
-    times = _interval(lead, "estimate", "low", "high")
+    size = _interval(lead, "estimate", "low", "high")
+    ratio = lead["effect"] != "difference"
+    compared = f"{size} times as much as" if ratio else f"by {size} nats more than"
     text = (
-        f"Around {label} examples the loss rises {times} times as much as around their genuine "
-        f"twins, under Gaussian noise of l2 radius {radius:.3g} (more in "
+        f"Around {label} examples the loss rises {compared} around their genuine twins, under "
+        f"Gaussian noise of l2 radius {radius:.3g} (more in "
         f"{int(lead['n_larger'])} of {int(lead['n'])} pairs; "
         f"{words.p_value(lead['p_holm'])}, Holm)."
     )
-    return [Finding(f"{text} {_matched(row)}", _significance(row), group, _BADGES[row["verdict"]])]
+    return [
+        Finding(
+            f"{text} {_matched(row, ratio)}", _significance(row), group, _BADGES[row["verdict"]]
+        )
+    ]
 
 
-def _matched(row: pd.Series) -> str:
+def _matched(row: pd.Series, ratio: bool) -> str:
     if row["verdict"] == "no overlap":
         partners = int(row["matched_n"])
         images = "image has" if partners == 1 else "images have"
@@ -114,13 +120,14 @@ def _matched(row: pd.Series) -> str:
             "theirs."
         )
     times = _interval(row, "matched_estimate", "matched_effect_low", "matched_effect_high")
+    times = f"{times}" if ratio else f"{times} nats"
     area = _interval(row, "matched_auc", "matched_low", "matched_high")
     spoken = {
-        "survives": f"the difference stays, {times} times",
-        "reverses": f"the difference turns round, {times} times",
-        "not significant": f"no significant difference left, {times} times",
-        "appears": f"a difference appears, {times} times",
-        "no difference": f"no difference either, {times} times",
+        "survives": f"the difference stays, {times}",
+        "reverses": f"the difference turns round, {times}",
+        "not significant": f"no significant difference left, {times}",
+        "appears": f"a difference appears, {times}",
+        "no difference": f"no difference either, {times}",
     }[row["verdict"]]
     return (
         f"Matched on the loss: {spoken} (AUC {area}, {int(row['matched_n'])} pairs, "

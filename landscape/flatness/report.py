@@ -84,12 +84,13 @@ clipped to the box, so that a radius means the same for every example. Noise com
 pairs, the same directions at all radii; standard errors of every single estimate are in
 `results.parquet`. The worst case is what projected gradient ascent found, a lower bound.
 
-Pairs are compared by Wilcoxon's signed-rank test; the ratio is the geometric mean over pairs (or
-the ratio of medians, where a value is not positive) with a bootstrap interval. The matched
+Pairs are compared by Wilcoxon's signed-rank test; the effect is the geometric mean of the ratios,
+the ratio of medians where some value is not positive, or the mean difference where a genuine
+median cannot be told from 0, with a bootstrap interval. The matched
 comparison gives every adversarial example a genuine image, correctly classified, whose loss at
 the centre is the same within a caliper, without replacement. The caliper shrinks until the loss
 itself no longer tells the two groups apart. Partners are alike in their loss only, so the two
-matched groups are compared as independent ones, by the Mann-Whitney test and the same ratio. AUC
+matched groups are compared as independent ones, by the Mann-Whitney test and the same effect. AUC
 intervals are DeLong's, with the dependence of paired examples accounted for. p values are
 corrected by Holm's method over all groups and measures, separately for the raw and the matched
 comparisons. A difference is called one at equal loss when its AUC interval excludes .5 and its
