@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,20 @@ def test_temporary_files_of_dead_processes_of_this_machine_are_removed(tmp_path:
     files.remove_stale(tmp_path)
     kept = {path.name for path in folder.iterdir()}
     assert kept == set(names.values()) - {names["dead"]}
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="zombies are told by /proc")
+def test_a_process_that_ended_unnoticed_counts_as_dead(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as zombie:
+        assert zombie.stdout is not None
+        zombie.stdout.read()
+        state = Path(f"/proc/{zombie.pid}/stat")
+        for _ in range(500):
+            if state.read_text().rpartition(")")[2].split()[0] == "Z":
+                break
+            time.sleep(0.01)
+        host = socket.gethostname().replace(".", "-").replace("_", "-")
+        left = tmp_path / f".a.parquet.{host}.{zombie.pid}.0123abcd.tmp"
+        left.write_text("")
+        files.remove_stale(tmp_path)
+        assert not left.exists()
