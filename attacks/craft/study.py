@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,11 +18,12 @@ from attacks.masking import masking_checks
 from attacks.recipes import label, parse
 from attacks.tables import IMAGE, images_of, with_images
 from attacks.verification import verify
-from core.data import ImageSet, load_images
+from core.data import ImageSet
 from core.errors import InputError
-from core.models import Classifier, check_images, fingerprint, load_classifier, resolve_device
+from core.models import resolve_device
 from core.options import positive, split_list
 from core.studies import RunDirectory, Unit, file_safe
+from core.studies.classifier_study import ClassifierStudy
 
 BLOCK = 50
 """Examples in a unit: fixed, so that neither launcher nor batch size changes a result."""
@@ -32,59 +33,14 @@ MASKING = "masking"
 
 
 @dataclass(frozen=True)
-class CraftStudy:
+class CraftStudy(ClassifierStudy):
     """The resolved settings of one crafting study; see `run` for what each means."""
 
-    model: str
-    checkpoint: str | None
-    normalisation: str | None
-    stem: str | None
-    data: str
-    split: str | None
-    size: int | None
-    skip_unreadable: bool
     examples: int
     attacks: tuple[str, ...]
     masking_checks: bool
-    batch_size: int
-    device: str
-    threads: int
-    seed: int
 
     command = "attacks.craft"
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Send settings alone to another process; it loads classifier and images itself."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
-
-    def settings(self) -> dict[str, Any]:
-        """Return the settings as `run` takes them."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    def identity(self) -> dict[str, str]:
-        """Return what the files behind the settings contain, so that a resume notices a change."""
-        return {"classifier": fingerprint(self.classifier), "images": self.all_images.fingerprint}
-
-    @cached_property
-    def all_images(self) -> ImageSet:
-        """The whole split, of which the study takes a subset."""
-        return load_images(
-            self.data, split=self.split, size=self.size, skip_unreadable=self.skip_unreadable
-        )
-
-    @cached_property
-    def classifier(self) -> Classifier:
-        """The classifier under attack, checked against the images."""
-        classifier = load_classifier(
-            self.model,
-            checkpoint=self.checkpoint,
-            normalisation=self.normalisation,
-            stem=self.stem,
-            device=self.device,
-        )
-        images = self.all_images
-        check_images(classifier, images.shape, len(images.class_names), images.class_names)
-        return classifier
 
     @cached_property
     def chosen(self) -> ImageSet:

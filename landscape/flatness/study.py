@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from math import prod
@@ -23,18 +23,15 @@ from attacks import (
     verify,
 )
 from attacks.tables import IMAGE, images_of, with_images
-from core.data import ImageSet, load_images
+from core.data import ImageSet
 from core.errors import InputError, unknown_name
 from core.losses import LOSSES
 from core.models import (
-    Classifier,
-    check_images,
-    fingerprint,
-    load_classifier,
     resolve_device,
 )
 from core.options import float_list, positive, split_list
 from core.studies import RunDirectory, Unit, file_safe
+from core.studies.classifier_study import ClassifierStudy
 from landscape.flatness import report
 from landscape.flatness.measures import measure
 
@@ -63,17 +60,9 @@ def default_radii(pixels: int) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class FlatnessStudy:
+class FlatnessStudy(ClassifierStudy):
     """The resolved settings of one flatness study; see `run` for what each means."""
 
-    model: str
-    checkpoint: str | None
-    normalisation: str | None
-    stem: str | None
-    data: str
-    split: str | None
-    size: int | None
-    skip_unreadable: bool
     examples: int
     matching_pool: int
     attacks: tuple[str, ...]
@@ -85,49 +74,15 @@ class FlatnessStudy:
     worst_case_linf: tuple[float, ...]
     worst_case_steps: int
     draws: int
-    batch_size: int
-    device: str
-    threads: int
-    seed: int
 
     command = "landscape.flatness"
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Send settings alone to another process; it loads classifier and images itself."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
-
-    def settings(self) -> dict[str, Any]:
-        """Return the settings as `run` takes them."""
-        values = asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
-
     def identity(self) -> dict[str, str]:
-        """Return what the files behind the settings contain, so that a resume notices a change."""
-        known = {"classifier": fingerprint(self.classifier), "images": self.all_images.fingerprint}
+        """Return what classifier, images and adversarial files contain."""
+        known = super().identity()
         for file in self.adversarial:
             known[f"adversarial {file}"] = sha256(Path(file).read_bytes()).hexdigest()
         return known
-
-    @cached_property
-    def all_images(self) -> ImageSet:
-        """The whole split, of which the study takes a subset."""
-        return load_images(
-            self.data, split=self.split, size=self.size, skip_unreadable=self.skip_unreadable
-        )
-
-    @cached_property
-    def classifier(self) -> Classifier:
-        """The classifier under study, checked against the images."""
-        classifier = load_classifier(
-            self.model,
-            checkpoint=self.checkpoint,
-            normalisation=self.normalisation,
-            stem=self.stem,
-            device=self.device,
-        )
-        images = self.all_images
-        check_images(classifier, images.shape, len(images.class_names), images.class_names)
-        return classifier
 
     @cached_property
     def artifacts(self) -> dict[str, AdversarialSet]:
