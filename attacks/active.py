@@ -99,15 +99,12 @@ class Attack(Protocol):
 
     def begin(self, rows: Tensor, images: Tensor, references: Tensor, streams: Streams) -> State:
         """Return the state of fresh examples."""
-        ...
 
     def climbed(self, state: State, logits: Tensor) -> Tensor:
         """Return the objective, one value per row, as a differentiable function of the logits."""
-        ...
 
     def advance(self, state: State, found: Evaluation) -> None:
         """Take in what was found at `state.points`, and set the next points or `done`."""
-        ...
 
 
 @dataclass(frozen=True)
