@@ -109,12 +109,21 @@ class Attack(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an attack made of all examples, on the device of the images that were given."""
+    """What an attack made of all examples, on the device of the images that were given.
+
+    Attributes:
+        images: `(n, ...)`; the genuine image where it was classified wrongly to begin with.
+        clean_predictions: `(n,)`.
+        predictions: `(n,)`.
+        success: `(n,)` whether the goal is reached beyond what rounding can undo.
+        radii: `(n,)` the lengths that a noise control was asked for, else None.
+    """
 
     images: Tensor
     clean_predictions: Tensor
     predictions: Tensor
     success: Tensor
+    radii: Tensor | None = None
 
 
 S = TypeVar("S", bound=State)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from attacks import active
-from attacks.gradient_ascent import GradientAscent
+from attacks import gradient_ascent, minimum_norm, noise
+from attacks.active import Counting, Outcome
 from attacks.inputs import checked_ids, checked_images, checked_labels, device_of, drawn_targets
-from attacks.minimum_norm import MinimumNorm
-from attacks.noise import Noise
-from attacks.noisy import NoisyClassifier, Weights, evaluated_noisily
-from attacks.norms import lengths
+from attacks.noisy import Weights
 from attacks.recipes import Recipe, parse
+from attacks.task import Task
 from core.errors import InputError
 from core.models import evaluating
+
+MAKERS: dict[str, Callable[[Task], Outcome]] = {
+    "fgsm": gradient_ascent.make,
+    "pgd": gradient_ascent.make,
+    "minnorm": minimum_norm.make,
+    "noise": noise.make,
+}
+"""What makes a recipe's examples, by the name of its form."""
 
 
 @dataclass(frozen=True)
@@ -155,11 +160,6 @@ def craft_all(
         return [one(recipe) for recipe in wanted]
 
 
-def control_radii(like: Crafted, images: Tensor) -> Tensor:
-    """The lengths of a recipe's steps in its norm, `(n,)`: what its noise control is asked for."""
-    return lengths(like.images - images, like.recipe["norm"])
-
-
 def _crafted(
     classifier: nn.Module,
     images: Tensor,
@@ -172,45 +172,26 @@ def _crafted(
     like: Crafted | None,
     weights: Sequence[Weights] | None,
 ) -> Crafted:
-    counting = active.Counting(classifier, len(images))
+    counting = Counting(classifier, len(images))
     device = device_of(classifier, images)
-    radii = None
-    attack: active.Attack
-    evaluate, noisy = active.evaluated_state, recipe.get("noisy")
-    if recipe.name == "noise":
-        if like is None:
-            norm, radii = recipe["norm"], torch.full_like(images.flatten(1)[:, 0], recipe["eps"])
-        else:
-            norm, radii = like.recipe["norm"], control_radii(like, images)
-        attack = Noise(norm, radii)
-    elif recipe.name == "minnorm":
-        attack = MinimumNorm(recipe)
-    else:
-        attack = GradientAscent(recipe)
-        if noisy is not None:
-            chosen = weights if noisy == "weights" else None
-            around = NoisyClassifier(
-                classifier, noisy, recipe["noise_scale"], weights=chosen, seed=seed
-            )
-            evaluate = partial(evaluated_noisily, around)
     aims = None
-    if attack.targeted:
+    if recipe.get("targeted"):
         aims = drawn_targets(counting, images, labels, ids, seed, targets, device)
-    references = labels if aims is None else aims
-    outcome = active.run(
-        attack,
-        counting,
-        images,
-        labels,
-        references,
-        ids,
-        seed,
-        batch_size,
-        device,
-        evaluate,
-        lockstep=noisy is not None,
+    task = Task(
+        recipe=recipe,
+        counting=counting,
+        images=images,
+        labels=labels,
+        references=labels if aims is None else aims,
+        ids=ids,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        like=like,
+        weights=weights,
     )
-    crafted = Crafted(
+    outcome = MAKERS[recipe.name](task)
+    return Crafted(
         images=outcome.images,
         labels=labels,
         ids=ids,
@@ -221,14 +202,7 @@ def _crafted(
         predictions=outcome.predictions,
         clean_correct=outcome.clean_predictions == labels,
         success=outcome.success,
-        radii=radii,
-        forwards=counting.forwards,
-        backwards=counting.backwards,
-    )
-    if like is None:
-        return crafted
-    return replace(
-        crafted,
-        forwards=crafted.forwards + like.forwards,
-        backwards=crafted.backwards + like.backwards,
+        radii=outcome.radii,
+        forwards=counting.forwards + (0 if like is None else like.forwards),
+        backwards=counting.backwards + (0 if like is None else like.backwards),
     )

@@ -14,14 +14,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.active import Evaluation, State, Streams, fresh
+from attacks.active import Evaluation, Outcome, State, Streams, fresh
 from attacks.norms import per_example, project, steepest, unit
 from attacks.objectives import Objective, objective
 from attacks.recipes import Recipe
+from attacks.task import Task
 from core import randomness
 
 GAIN = 0.01
 LAST = 0.1
+
+
+def make(task: Task) -> Outcome:
+    """Make the examples of an `fgsm` or `pgd` recipe."""
+    return task.run(GradientAscent(task.recipe))
 
 
 @dataclass
@@ -107,6 +113,16 @@ class GradientAscent:
         """Return the nearest points of ball and box."""
         radii = torch.full_like(images.flatten(1)[:, 0], self.eps)
         return project(points, images, radii, self.norm)
+
+    def draw(self, state: State) -> int:
+        """Every step of every run has its noisy classifier."""
+        assert isinstance(state, Climb)
+        return int(state.run[0]) * self.steps + int(state.step[0])
+
+    def judged(self, state: State) -> bool:
+        """With `stop` every point is judged; the image itself was when it joined the batch."""
+        assert isinstance(state, Climb)
+        return self.stop and (self.random_start or int(state.step[0]) > 0)
 
     def climbed(self, state: State, logits: Tensor) -> Tensor:
         """The objective of the recipe."""

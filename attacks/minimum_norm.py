@@ -21,10 +21,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attacks.active import Evaluation, State, Streams, fresh
+from attacks.active import Evaluation, Outcome, State, Streams, fresh
 from attacks.norms import fit, lengths, per_example, reach, unit
 from attacks.objectives import lead
 from attacks.recipes import Recipe
+from attacks.task import Task
 from core import randomness
 
 PROBES = 9
@@ -32,6 +33,11 @@ WALKS = 2
 LEAN = (2.0, 0.05)
 FACTOR = (0.1, 0.002)
 SEARCH = 3.0
+
+
+def make(task: Task) -> Outcome:
+    """Make the examples of a `minnorm` recipe."""
+    return task.run(MinimumNorm(task.recipe))
 
 
 @dataclass

@@ -10,15 +10,28 @@ the box has falls short; `verify` reports it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from attacks.active import Evaluation, State, Streams, fresh
-from attacks.norms import fit, per_example, rooms, unit
+from attacks.active import Evaluation, Outcome, State, Streams, fresh
+from attacks.norms import fit, lengths, per_example, rooms, unit
 from attacks.objectives import log_odds
+from attacks.task import Task
 from core import randomness
+
+
+def make(task: Task) -> Outcome:
+    """Make the noise control of a recipe, or noise of the length that the recipe says."""
+    recipe, like, images = task.recipe, task.like, task.images
+    if like is None:
+        norm, radii = recipe["norm"], torch.full_like(images.flatten(1)[:, 0], recipe["eps"])
+    else:
+        norm = like.recipe["norm"]
+        radii = lengths(like.images - images, norm)
+    return replace(task.run(Noise(norm, radii)), radii=radii)
 
 
 def random_steps(

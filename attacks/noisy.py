@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from attacks.active import Attack, Counting, Evaluation, State, evaluated
-from attacks.forms import NOISES
-from attacks.gradient_ascent import Climb, GradientAscent
+from attacks.forms.common import NOISES
 from core import randomness
 from core.errors import InputError, unknown_name
 
@@ -213,6 +213,16 @@ def fitting_weights(classifier: nn.Module, weights: Sequence[Weights]) -> list[W
     return fitting
 
 
+class NoisyAttack(Attack, Protocol):
+    """An attack whose gradients may come from noisy classifiers; its batch goes in lockstep."""
+
+    def draw(self, state: State) -> int:
+        """Return which noisy classifier gives the gradients at `state.points`."""
+
+    def judged(self, state: State) -> bool:
+        """Return whether the reference has to judge these points, too."""
+
+
 def evaluated_noisily(
     noisy: NoisyClassifier,
     attack: Attack,
@@ -222,23 +232,21 @@ def evaluated_noisily(
 ) -> Evaluation:
     """Evaluate a state whose rows are all at the same step, with the step's noisy classifier.
 
-    The reference judges each run's last point, and with `stop` every point: that costs one more
-    forward pass per step. What it has not judged has not won, and is never kept as the best.
+    The reference judges what no step follows and what the attack wants judged: one more forward
+    pass. All but the gradients is the reference's then; what it has not judged has not won, and is
+    never kept as the best.
     """
-    assert isinstance(attack, GradientAscent)
-    assert isinstance(state, Climb)
     if bool(state.last.all()):
         return evaluated(attack, counting, state, state.points, ids, False)
-    run, step = int(state.run[0]), int(state.step[0])
-    parameters = noisy.parameters(run * attack.steps + step)
+    climbing = cast(NoisyAttack, attack)
+    step = climbing.draw(state)
     try:
-        with counting.reweighted(parameters):
+        with counting.reweighted(noisy.parameters(step)):
             climbed = evaluated(attack, counting, state, state.points, ids, True)
     except InputError as error:
         found = str(error).removesuffix(".")
         raise InputError(f"{found}, with the noisy parameters of step {step}.") from error
-    # The image itself has been judged when it joined the batch.
-    if attack.stop and (step > 0 or attack.random_start):
+    if climbing.judged(state):
         judged = evaluated(attack, counting, state, state.points, ids, False)
         return replace(judged, gradients=climbed.gradients)
     return replace(

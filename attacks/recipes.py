@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from attacks.forms import FORMS, Form, Setting
+from attacks.forms import FORMS
+from attacks.forms.form import Form, Setting
 from core.errors import InputError, unknown_name
 
 TOKEN = re.compile(

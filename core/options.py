@@ -1,14 +1,11 @@
-"""What the commands' options have in common: lists in one string, ranges, shared names."""
+"""Values of options: lists in one string, numbers and their ranges."""
 
 from __future__ import annotations
 
-import inspect
 import math
-import typing
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from core.errors import InputError
 
@@ -110,63 +107,6 @@ def within(value: Number, low: float, high: float, argument: str) -> Number:
         expected = f"at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
         raise InputError(f"{argument}: found {value!r}, expected a number {expected}.")
     return value
-
-
-@dataclass(frozen=True)
-class SharedOption:
-    """An option that several commands have: one name, one type, and mostly one default."""
-
-    type: Any
-    default: Any
-
-
-ANY: Any = object()
-"""Stands for the default of a shared option that each command chooses for itself."""
-
-_SHARED = {
-    "model": SharedOption(str, "digits_convnet"),
-    "checkpoint": SharedOption(str | None, None),
-    "normalisation": SharedOption(str | None, None),
-    "data": SharedOption(str, "digits"),
-    "split": SharedOption(str | None, None),
-    "examples": SharedOption(int, ANY),
-    "attacks": SharedOption(list[str] | str | None, ANY),
-    "adversarial": SharedOption(list[str] | str | None, None),
-    "layers": SharedOption(list[str] | str | None, ANY),
-    "batch_size": SharedOption(int, ANY),
-    "device": SharedOption(str, "auto"),
-    "seed": SharedOption(int, 0),
-    "out": SharedOption(str | None, None),
-    "launch": SharedOption(str, "inline"),
-    "workers": SharedOption(int, ANY),
-    "threads": SharedOption(int, 1),
-    "slurm": SharedOption(dict[str, Any] | None, None),
-}
-
-
-def shared_options() -> dict[str, SharedOption]:
-    """Return the options that have one name, one type and one default in every command."""
-    return dict(_SHARED)
-
-
-def check_shared_options(run: Callable[..., Any]) -> list[str]:
-    """Return one sentence for each option of a command that differs from the shared one.
-
-    >>> def run(seed: int = 1) -> None: ...
-    >>> check_shared_options(run)
-    ['seed: default 1, elsewhere 0']
-    """
-    types = typing.get_type_hints(run)
-    found = []
-    for name, parameter in inspect.signature(run).parameters.items():
-        if name not in _SHARED:
-            continue
-        shared = _SHARED[name]
-        if types.get(name) != shared.type:
-            found.append(f"{name}: type {types.get(name)}, elsewhere {shared.type}")
-        if shared.default is not ANY and parameter.default != shared.default:
-            found.append(f"{name}: default {parameter.default!r}, elsewhere {shared.default!r}")
-    return found
 
 
 def _no_empty(items: list[str], argument: str) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from core.options import check_shared_options
+from core.shared_options import check_shared_options
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "attacks", "landscape")

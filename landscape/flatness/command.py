@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.shared_options import documented
 from core.studies import run_study
 from core.studies.run_directory import RunDirectory
 
 
+@documented
 def run(
     model: str = "digits_convnet",
     checkpoint: str | None = None,
@@ -45,24 +47,9 @@ def run(
     measures confidence), corrected for multiplicity, and written into one HTML report.
 
     Args:
-        model: a built-in net (digits_convnet, digits_mlp), a torchvision model by name, timm/NAME,
-            package.module:factory (also from the current folder), or a torch.export program.pt2.
-        checkpoint: weights of the model: .safetensors, or a file that torch.load reads with
-            weights_only.
-        normalisation: imagenet, or other known means and deviations, or values; default: what the
-            checkpoint says, else none.
-        stem: small = the variant of a torchvision model for 32-64 pixel images.
-        data: digits, a folder of images (tiny-imagenet, class folders, labels.csv), .npz,
-            .safetensors, or a torchvision set such as cifar10:ROOT.
-        split: which part of the data; default: val, else test.
-        size: resize images to this many pixels a side; default: they are taken as they are.
-        skip_unreadable: leave corrupt image files out (they are named and counted) instead of
-            stopping.
         examples: how many images are attacked and measured, balanced over the classes.
         matching_pool: how many further genuine images are measured only to find partners of equal
             loss; default: as many as examples, where the data has them.
-        attacks: recipes, such as "fgsm(norm=linf, eps=2/255),pgd(norm=l2, eps=0.5, steps=40)";
-            default: noise control, FGSM, PGD linf, PGD l2 and minimum-norm l2.
         adversarial: files of ready-made adversarial examples, each one more group.
         loss: the landscape: cross_entropy, margin or log_probability.
         reference: the label the loss refers to: predicted (at each version itself), true, or
@@ -73,16 +60,6 @@ def run(
         worst_case_steps: gradient steps of the worst-case search, for each radius.
         draws: noise draws for each example and radius, in antithetic pairs; their standard errors
             are reported.
-        batch_size: images in one forward pass; changes results by float rounding only.
-        device: auto, cpu, cuda, cuda:1, mps.
-        threads: torch threads of each process; part of the settings because the number may change
-            the last bit. More processes (--launch processes) use the cores better.
-        seed: seed of everything random.
-        out: the run directory; default: runs/landscape.flatness/MODEL-DATA-HASH. The same command
-            continues an unfinished one.
-        launch: inline, processes (on this machine), or slurm.
-        workers: how many processes, or array tasks on Slurm.
-        slurm: options of the jobs, such as partition, timeout_min, mem_gb.
 
     Returns:
         The run directory: results.parquet, summary.json, figures/, adversarial/, report.html.

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attacks.forms import FORMS, NOISES
+from attacks.forms import FORMS
+from attacks.forms.common import NOISES
 from attacks.recipes import Recipe, label, parse, slug
 from core.errors import InputError
 

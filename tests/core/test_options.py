@@ -6,11 +6,9 @@ import pytest
 
 from core.errors import InputError
 from core.options import (
-    check_shared_options,
     float_list,
     number,
     positive,
-    shared_options,
     split_list,
     within,
 )
@@ -69,15 +67,3 @@ def test_ranges() -> None:
         within(1.5, 0, 1, "--share")
     with pytest.raises(InputError, match="at least 2"):
         within(1, 2, math.inf, "--share")
-
-
-def test_shared_options_have_one_type_and_default() -> None:
-    def good(
-        model: str = "digits_convnet", attacks: list[str] | str | None = ("a",), own: int = 1
-    ) -> None: ...
-
-    def bad(model: str = "resnet18", seed: float = 0, layers: list[str] | None = None) -> None: ...
-
-    assert check_shared_options(good) == []
-    assert [line.split(":")[0] for line in check_shared_options(bad)] == ["model", "seed", "layers"]
-    assert {"model", "data", "out", "launch"} <= set(shared_options())

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from core.data import load_images
 from core.errors import InputError
 from core.models import load_classifier
-from core.options import check_shared_options
+from core.shared_options import check_shared_options
 from core.train import run
 from core.training import evaluate
 from core.training.splits import training_splits

@@ -1,0 +1,49 @@
+"""The control: noise of a given length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attacks.forms.form import Form, Setting
+
+
+def noise_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
+    """The length comes either from a recipe or from the settings."""
+    if values["like"] is not None and given & {"norm", "eps"}:
+        return "like already says the norm and the length; leave norm and eps out"
+    if values["like"] is None and values["eps"] is None:
+        return "it needs eps (such as eps=8/255) or like (such as like=pgd(norm=linf, eps=8/255))"
+    return None
+
+
+NOISE = Form(
+    "noise",
+    "noise",
+    "The control: a random step of a given length.",
+    (
+        Setting(
+            "like",
+            "recipe",
+            "as long, per example, as this recipe's step in this recipe's norm",
+            None,
+            shown=True,
+        ),
+        Setting(
+            "norm",
+            "choice",
+            "norm of the length",
+            lambda values: None if values.get("like") is not None else "linf",
+            choices=("linf", "l2"),
+            shown=True,
+        ),
+        Setting(
+            "eps",
+            "number",
+            "length of the step, in input units",
+            None,
+            above=0,
+            shown=True,
+        ),
+    ),
+    noise_conflict,
+)

@@ -1,0 +1,25 @@
+"""Attacks that look for the nearest misclassified point."""
+
+from __future__ import annotations
+
+from attacks.forms.common import TARGETED
+from attacks.forms.form import Form, Setting
+
+MINNORM = Form(
+    "minnorm",
+    "minimum-norm",
+    "The nearest misclassified point.",
+    (
+        Setting("norm", "choice", "norm that is minimised", "l2", choices=("l2",), shown=True),
+        Setting(
+            "steps",
+            "integer",
+            "points evaluated after the image",
+            99,
+            least=2,
+            most=10**6,
+            shown=True,
+        ),
+        TARGETED,
+    ),
+)
