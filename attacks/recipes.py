@@ -40,6 +40,8 @@ class Recipe:
     >>> recipe = parse("pgd(eps=8/255)")
     >>> recipe["norm"], recipe["steps"], str(recipe)
     ('linf', 40, 'pgd(norm=linf, eps=8/255, steps=40)')
+    >>> recipe.gradients
+    40
     """
 
     name: str
@@ -51,6 +53,11 @@ class Recipe:
     def get(self, setting: str, default: Value = None) -> Value:
         """Return the setting's value, or the default where the attack has no such setting."""
         return dict(self.settings).get(setting, default)
+
+    @property
+    def gradients(self) -> int:
+        """The most backward passes that the recipe spends on one image."""
+        return FORMS[self.name].gradients(dict(self.settings))
 
     @property
     def full(self) -> str:

@@ -16,6 +16,11 @@ def noise_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
     return None
 
 
+def like_gradients(values: dict[str, Any]) -> int:
+    """Noise of a given length needs none; a copied length needs those of its recipe."""
+    return 0 if values["like"] is None else values["like"].gradients
+
+
 NOISE = Form(
     "noise",
     "noise",
@@ -46,4 +51,5 @@ NOISE = Form(
         ),
     ),
     noise_conflict,
+    like_gradients,
 )

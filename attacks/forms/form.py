@@ -14,6 +14,11 @@ def no_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
     return None
 
 
+def no_gradients(values: dict[str, Any]) -> int:
+    """The attack asks for none."""
+    return 0
+
+
 @dataclass(frozen=True)
 class Setting:
     """One setting of an attack.
@@ -77,6 +82,7 @@ class Form:
         settings: in canonical order.
         conflict: given all values and the names that were written out, what is wrong with their
             combination, or None.
+        gradients: given all values, the most backward passes that are spent on one image.
     """
 
     name: str
@@ -84,6 +90,7 @@ class Form:
     help: str
     settings: tuple[Setting, ...]
     conflict: Callable[[dict[str, Any], frozenset[str]], str | None] = field(default=no_conflict)
+    gradients: Callable[[dict[str, Any]], int] = field(default=no_gradients)
 
     @cached_property
     def by_name(self) -> dict[str, Setting]:

@@ -33,6 +33,7 @@ FGSM = Form(
     "One step of full length along the gradient.",
     (NORM, EPS, NOISY, NOISE_SCALE, TARGETED),
     noisy_conflict,
+    lambda values: 1,
 )
 
 PGD = Form(
@@ -91,4 +92,5 @@ PGD = Form(
         TARGETED,
     ),
     pgd_conflict,
+    lambda values: values["restarts"] * values["steps"],
 )

@@ -22,4 +22,5 @@ MINNORM = Form(
         ),
         TARGETED,
     ),
+    gradients=lambda values: values["steps"],
 )

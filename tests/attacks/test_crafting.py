@@ -89,6 +89,7 @@ def test_the_result_is_what_it_says(recipe):
         assert table.status.tolist() == ["clean wrong"] + ["success"] * 8
     assert len(crafted) == 9
     assert crafted.ids == tuple("012345678")
+    assert int(crafted.backwards.max()) <= crafted.recipe.gradients
 
 
 @recipes
