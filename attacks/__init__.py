@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from core.lazy import attach
 
-if TYPE_CHECKING:  # the function, not the submodule of that name
+if TYPE_CHECKING:  # the functions, not the submodules of that name
     from attacks.crafting import craft as craft
+    from attacks.transfer.crossing import transfer as transfer
 
 _NAMES = {
     "Recipe": "attacks.recipes",
@@ -21,6 +22,7 @@ _NAMES = {
     "craft": "attacks.crafting",
     "craft_all": "attacks.crafting",
     "verify": "attacks.verification",
+    "transfer": "attacks.transfer.crossing",
     "NoisyClassifier": "attacks.noisy",
     "perturbed_parameters": "attacks.noisy",
     "AdversarialSet": "attacks.artifacts",
@@ -29,6 +31,7 @@ _NAMES = {
     "masking_checks": "attacks.masking",
     "DEFAULT_DIGITS": "attacks.defaults",
     "DEFAULT_PHOTOGRAPHS": "attacks.defaults",
+    "transfer_recipes": "attacks.defaults",
 }
 __all__ = sorted(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from attacks import gradient_ascent, minimum_norm, noise
+from attacks import gradient_ascent, minimum_norm, noise, shuffled
 from attacks.active import Counting, Outcome
 from attacks.inputs import checked_ids, checked_images, checked_labels, device_of, drawn_targets
 from attacks.noisy import Weights
@@ -22,6 +22,7 @@ MAKERS: dict[str, Callable[[Task], Outcome]] = {
     "pgd": gradient_ascent.make,
     "minnorm": minimum_norm.make,
     "noise": noise.make,
+    "shuffled": shuffled.make,
 }
 """What makes a recipe's examples, by the name of its form."""
 

@@ -1,4 +1,4 @@
-"""The recipes of the default study, for images of few pixels and for photographs.
+"""The recipes of the default studies, for images of few pixels and for photographs.
 
 PGD runs all of its steps (`stop=false`): an example left as soon as it is misclassified lies at the
 boundary, as a minimum-norm one does, and would say little about what the attack's own goal, a large
@@ -24,3 +24,27 @@ DEFAULT_PHOTOGRAPHS = (
     "minnorm(norm=l2)",
 )
 """For photographs, 32 x 32 pixels and more."""
+
+_TRANSFER = (
+    "noise(like=pgd(norm=linf, eps={eps}, stop=false))",
+    "shuffled(like=pgd(norm=linf, eps={eps}, stop=false))",
+    "fgsm(norm=linf, eps={eps})",
+    "pgd(norm=linf, eps={eps}, stop=false)",
+    "pgd(norm=linf, eps={eps}, momentum=1, stop=false)",
+    "pgd(norm=linf, eps={eps}, objective=margin, stop=false)",
+    "pgd(norm=linf, eps={eps}, noisy=gaussian)",
+    "pgd(norm=linf, eps={eps}, noisy=filter)",
+    "pgd(norm=linf, eps={eps}, noisy=dropout)",
+)
+TRANSFER_EPS = {"digits": "0.2", "photographs": "8/255"}
+"""The radius, in linf, at which transfer is studied unless told otherwise."""
+
+
+def transfer_recipes(eps: str) -> tuple[str, ...]:
+    """Return the recipes of the default study of transfer, all with one linf radius.
+
+    They leave the number of steps open: a study gives each as many as its gradient budget allows.
+    None stops at its first success, since an example that only just fools its source lies at the
+    boundary of that classifier, and hardly any other one is fooled by it.
+    """
+    return tuple(recipe.format(eps=eps) for recipe in _TRANSFER)

@@ -60,6 +60,11 @@ class Recipe:
         return FORMS[self.name].gradients(dict(self.settings))
 
     @property
+    def control(self) -> bool:
+        """Whether it is no attack but what attacks are compared with, such as noise."""
+        return FORMS[self.name].control
+
+    @property
     def full(self) -> str:
         """The recipe with every setting that applies written out."""
         return _written(self.name, [(k, v) for k, v in self.settings if v is not None])
@@ -77,8 +82,16 @@ class Recipe:
         )
 
 
-def parse(text: str | Recipe, *, argument: str = "--attacks") -> Recipe:
+def parse(
+    text: str | Recipe, *, argument: str = "--attacks", gradients: int | None = None
+) -> Recipe:
     """Return the recipe that the string says, its defaults filled in.
+
+    Args:
+        text: of the grammar above; a recipe is returned as it is.
+        argument: for messages.
+        gradients: the most backward passes that an image may cost: where the string leaves the
+            number of steps open, the recipe has as many as that allows.
 
     Raises:
         InputError: the string is not of the grammar, names an unknown attack or setting, or gives a
@@ -86,10 +99,12 @@ def parse(text: str | Recipe, *, argument: str = "--attacks") -> Recipe:
 
     >>> str(parse("noise(like=pgd(eps=2/255))"))
     'noise(like=pgd(norm=linf, eps=2/255, steps=40))'
+    >>> str(parse("pgd(eps=2/255, restarts=2)", gradients=10))
+    'pgd(norm=linf, eps=2/255, steps=5, restarts=2)'
     """
     if isinstance(text, Recipe):
         return text
-    return _Reader(str(text), argument).recipe_alone()
+    return _Reader(str(text), argument, gradients).recipe_alone()
 
 
 def label(recipe: Recipe) -> str:
@@ -154,9 +169,10 @@ def _text(value: Value) -> str:
 class _Reader:
     """Reads one recipe string from left to right."""
 
-    def __init__(self, text: str, argument: str) -> None:
+    def __init__(self, text: str, argument: str, gradients: int | None = None) -> None:
         self.text = text
         self.argument = argument
+        self.gradients = gradients
         self.tokens: list[tuple[str, str, int]] = []
         position = 0
         while text[position:].strip():
@@ -253,6 +269,22 @@ class _Reader:
 
     def filled(self, form: Form, given: dict[str, Value]) -> Recipe:
         """Return the recipe with the defaults of what was not given."""
+        if self.gradients is not None and "steps" in form.by_name and "steps" not in given:
+            # More steps never cost less: halve the range of those that the budget may allow.
+            low, high = int(form.by_name["steps"].least), self.gradients
+            while low < high:
+                middle = (low + high + 1) // 2
+                spent = form.gradients(self.completed(form, {**given, "steps": middle}))
+                low, high = (middle, high) if spent <= self.gradients else (low, middle - 1)
+            given = {**given, "steps": low}
+        values = self.completed(form, given)
+        problem = form.conflict(values, frozenset(given))
+        if problem:
+            raise self.error(f"{form.name}: {problem}")
+        return Recipe(form.name, tuple(values.items()))
+
+    def completed(self, form: Form, given: dict[str, Value]) -> dict[str, Value]:
+        """Return the values of all settings in their order."""
         values: dict[str, Value] = {}
         for setting in form.settings:
             known = {**given, **values}
@@ -262,7 +294,4 @@ class _Reader:
                 raise self.error(f"{form.name} needs {setting.name} (such as {setting.example})")
             else:
                 values[setting.name] = _default(setting, known)
-        problem = form.conflict(values, frozenset(given))
-        if problem:
-            raise self.error(f"{form.name}: {problem}")
-        return Recipe(form.name, tuple(values.items()))
+        return values

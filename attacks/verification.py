@@ -93,12 +93,9 @@ def verify(
             classifier, adversarial, labels, names, finite, batch_size
         )
 
-    steps = adversarial.cpu().double() - images.cpu().double()
-    distances = {norm: lengths(steps, norm).numpy() for norm in NORMS}
     labels = labels.cpu()
-    excess = (adversarial.cpu().double() - 0.5).abs().flatten(1).amax(1) - 0.5
-    norm, limits = _ball(recipe, radii, len(images))
-    length = distances[norm]
+    where = geometry(images, adversarial, recipe, radii=radii, tolerance=tolerance)
+    kept = where.pop("length_kept", None)
     table = {
         "id": np.array(names, dtype=object),
         "label": labels.numpy(),
@@ -107,20 +104,17 @@ def verify(
         "clean_confidence": clean_confidences.numpy(),
         "confidence": confidences.numpy(),
         "clean_correct": (clean_predictions == labels).numpy(),
-        "finite": finite.numpy(),
-        "inside_box": (excess <= tolerance).numpy(),
-        "inside_ball": length <= limits + tolerance,
+        **{key: where.pop(key) for key in ("finite", "inside_box", "inside_ball")},
         "label_changed": (finite & (predictions != labels)).numpy(),
-        **distances,
+        **where,
     }
     reached = table["label_changed"]
     if targets is not None and recipe.get("targeted"):
         table["target"] = targets.cpu().numpy()
         reached = table["target_reached"] = (predictions == targets.cpu()).numpy()
     missed = "not fooled"
-    if recipe.name == "noise":
-        asked = np.where(np.isfinite(limits), limits, length) if _asked(recipe, radii) else length
-        reached = table["length_kept"] = np.abs(length - asked) <= tolerance
+    if kept is not None:
+        reached = table["length_kept"] = kept
         missed = "wrong length"
     table["status"] = np.select(
         [~table["finite"], ~table["inside_box"], ~table["inside_ball"], ~table["clean_correct"]],
@@ -128,6 +122,38 @@ def verify(
         np.where(reached, "success", missed),
     )
     return pd.DataFrame(table)
+
+
+def geometry(
+    images: Tensor,
+    adversarial: Tensor,
+    recipe: str | Recipe,
+    *,
+    radii: Tensor | None = None,
+    tolerance: float = 1e-6,
+) -> dict[str, np.ndarray]:
+    """Check what needs no classifier: where the examples lie. Arguments are those of `verify`.
+
+    Returns:
+        `(n,)` each: finite, inside_box, inside_ball, then linf, l2, l1, l0 in float64, and for a
+        noise control length_kept.
+    """
+    recipe = parse(recipe)
+    after = adversarial.detach().cpu().double()
+    distances = {norm: lengths(after - images.cpu().double(), norm).numpy() for norm in NORMS}
+    excess = (after - 0.5).abs().flatten(1).amax(1) - 0.5
+    norm, limits = _ball(recipe, radii, len(images))
+    length = distances[norm]
+    found = {
+        "finite": torch.isfinite(after).flatten(1).all(1).numpy(),
+        "inside_box": (excess <= tolerance).numpy(),
+        "inside_ball": length <= limits + tolerance,
+        **distances,
+    }
+    if recipe.name == "noise":
+        asked = np.where(np.isfinite(limits), limits, length) if _asked(recipe, radii) else length
+        found["length_kept"] = np.abs(length - asked) <= tolerance
+    return found
 
 
 def _asked(recipe: Recipe, radii: Tensor | None) -> bool:

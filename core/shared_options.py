@@ -40,9 +40,9 @@ _SHARED = {
     "model": SharedOption(
         str,
         "digits_convnet",
-        "a built-in net (digits_convnet, digits_mlp), a torchvision model by name, "
-        "timm/NAME, package.module:factory (also from the current folder), or a "
-        "torch.export program.pt2.",
+        "a built-in net (digits_convnet, digits_mlp, digits_residual, digits_patches), a "
+        "torchvision model by name, timm/NAME, package.module:factory (also from the current "
+        "folder), or a torch.export program.pt2.",
     ),
     "checkpoint": SharedOption(
         str | None,

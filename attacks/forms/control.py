@@ -1,4 +1,4 @@
-"""The control: noise of a given length."""
+"""The controls: noise of a given length, and the steps of other images."""
 
 from __future__ import annotations
 
@@ -52,4 +52,23 @@ NOISE = Form(
     ),
     noise_conflict,
     like_gradients,
+    control=True,
+)
+
+SHUFFLED = Form(
+    "shuffled",
+    "shuffled",
+    "The control: the step that an attack found for another image.",
+    (
+        Setting(
+            "like",
+            "recipe",
+            "each image is given the step that this recipe found for the next image of another "
+            "class, cut at the box",
+            shown=True,
+            example="like=pgd(norm=linf, eps=8/255)",
+        ),
+    ),
+    gradients=like_gradients,
+    control=True,
 )

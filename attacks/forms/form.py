@@ -54,8 +54,8 @@ class Setting:
         if self.kind == "flag":
             return None if isinstance(value, bool) else "true or false"
         if self.kind == "recipe":
-            steps = getattr(value, "name", None) not in (None, "noise")
-            return None if steps else "a recipe of an attack, such as pgd(norm=linf, eps=8/255)"
+            attack = value is not None and not getattr(value, "control", True)
+            return None if attack else "a recipe of an attack, such as pgd(norm=linf, eps=8/255)"
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if self.kind == "integer":
             is_number = is_number and isinstance(value, int)
@@ -83,6 +83,7 @@ class Form:
         conflict: given all values and the names that were written out, what is wrong with their
             combination, or None.
         gradients: given all values, the most backward passes that are spent on one image.
+        control: whether it is no attack but what attacks are compared with.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Form:
     settings: tuple[Setting, ...]
     conflict: Callable[[dict[str, Any], frozenset[str]], str | None] = field(default=no_conflict)
     gradients: Callable[[dict[str, Any]], int] = field(default=no_gradients)
+    control: bool = False
 
     @cached_property
     def by_name(self) -> dict[str, Setting]:

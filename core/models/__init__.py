@@ -1,8 +1,8 @@
 """Classifiers from a spec: images in [0, 1] go in, logits come out, normalisation lives inside.
 
-A spec is the name of a built-in (`digits_convnet`, `digits_mlp`), of a torchvision classification
-model (`resnet18`), `timm/NAME`, `package.module:factory` or the path of a `torch.export` program
-(`net.pt2`).
+A spec is the name of a built-in (`digits_convnet`, `digits_mlp`, `digits_residual`,
+`digits_patches`), of a torchvision classification model (`resnet18`), `timm/NAME`,
+`package.module:factory` or the path of a `torch.export` program (`net.pt2`).
 """
 
 from core.lazy import attach

@@ -56,9 +56,10 @@ def load_classifier(
     starts from seed 0, so that every process sees the same network).
 
     Args:
-        spec: a built-in (`digits_convnet`, `digits_mlp`: trained on first use, in seconds), a
-            torchvision classification model (`resnet18`), `timm/NAME`, `package.module:factory`
-            (also from the current folder), or a `torch.export` program `net.pt2`.
+        spec: a built-in (`digits_convnet`, `digits_mlp`, `digits_residual`, `digits_patches`:
+            trained on first use, in seconds), a torchvision classification model (`resnet18`),
+            `timm/NAME`, `package.module:factory` (also from the current folder), or a
+            `torch.export` program `net.pt2`.
         checkpoint: safetensors, or what `torch.save` wrote; usual wrappings are undone.
         normalisation: see `parse_normalisation`.
         num_classes: the number of outputs.

@@ -1,4 +1,4 @@
-"""What the studies of one classifier on one image set have in common."""
+"""What the studies of classifiers on one image set have in common."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ from core.models import Classifier, check_images, fingerprint, load_classifier
 
 
 @dataclass(frozen=True)
-class ClassifierStudy:
-    """The settings that name a classifier and an image set; both are loaded once per process.
+class ImageStudy:
+    """The settings that name an image set, and how it is computed on; loaded once per process.
 
     A study adds its own settings as fields, and the methods of `core.studies.Study`.
     """
 
-    model: str
-    checkpoint: str | None
-    normalisation: str | None
-    stem: str | None
     data: str
     split: str | None
     size: int | None
@@ -31,16 +27,12 @@ class ClassifierStudy:
     seed: int
 
     def __getstate__(self) -> dict[str, Any]:
-        """Send settings alone to another process; it loads classifier and images itself."""
+        """Send settings alone to another process; it loads classifiers and images itself."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as the command takes them."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    def identity(self) -> dict[str, str]:
-        """Return what the files behind the settings contain, so that a resume notices a change."""
-        return {"classifier": fingerprint(self.classifier), "images": self.all_images.fingerprint}
 
     @cached_property
     def all_images(self) -> ImageSet:
@@ -48,6 +40,20 @@ class ClassifierStudy:
         return load_images(
             self.data, split=self.split, size=self.size, skip_unreadable=self.skip_unreadable
         )
+
+
+@dataclass(frozen=True)
+class ClassifierStudy(ImageStudy):
+    """The settings that name a classifier, too."""
+
+    model: str
+    checkpoint: str | None
+    normalisation: str | None
+    stem: str | None
+
+    def identity(self) -> dict[str, str]:
+        """Return what the files behind the settings contain, so that a resume notices a change."""
+        return {"classifier": fingerprint(self.classifier), "images": self.all_images.fingerprint}
 
     @cached_property
     def classifier(self) -> Classifier:
