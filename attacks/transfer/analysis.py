@@ -90,7 +90,8 @@ class Analysis:
     def white_box(self, recipe: str) -> float:
         """Return the mean over classifiers of how many of its own examples fool it."""
         own = self.rates[self.rates["recipe"] == recipe]
-        return float(own[own["source"] == own["victim"]]["rate"].mean())
+        single = (own["source"] == own["victim"]) & (own["source"] != ALL)
+        return float(own[single]["rate"].mean())
 
 
 def analyse(
@@ -196,9 +197,7 @@ def _relations(
     }
     wide = own[keys].assign(**columns)
     covariates = wide.groupby(keys, sort=False).mean().reset_index()
-    relations = relate_images(
-        transfer_of_images(own), covariates, controls=[CERTAINTY], seed=seed
-    )
+    relations = relate_images(transfer_of_images(own), covariates, controls=[CERTAINTY], seed=seed)
     of_pairs = own[own["recipe"].isin(set(references.values()))]
     pairs = relate_pairs(
         of_pairs, of_pairs[["recipe", "source", "victim", "id", "alignment"]], seed=seed

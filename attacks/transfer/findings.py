@@ -213,8 +213,11 @@ def _confidence(analysis: Analysis, labels: Mapping[str, str]) -> Finding | None
 def _correlation(rows: pd.DataFrame) -> str:
     up, down = _signs(rows)
     low, high = rows["rho"].min(), rows["rho"].max()
-    span = f"{words.number(low, 2)} to {words.number(high, 2)}" if len(rows) > 1 else \
-        words.number(low, 2)
+    span = (
+        f"{words.number(low, 2)} to {words.number(high, 2)}"
+        if len(rows) > 1
+        else words.number(low, 2)
+    )
     return f"{span} (significant for {words.count(up + down, len(rows))} sources)"
 
 

@@ -1,0 +1,92 @@
+"""Pictures for the report: examples that fool every classifier, and some that fool only their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from attacks.tables import images_of
+from core.report import Report, words
+from core.studies import file_safe
+
+if TYPE_CHECKING:
+    from attacks.transfer.study import TransferStudy
+    from core.studies import RunDirectory
+
+SHOWN = 3
+"""Examples of each sort."""
+
+
+def examples(
+    report: Report, study: TransferStudy, run: RunDirectory, table: pd.DataFrame, recipe: str
+) -> None:
+    """Show examples of one recipe that transfer everywhere, and some that transfer nowhere.
+
+    Sources take turns, so that they are not all of one classifier.
+    """
+    own = table[(table["recipe"] == recipe) & table["source_fooled"]]
+    others = own[own["source"] != own["victim"]]
+    share = others.groupby(["source", "id"], sort=False)["fooled"].mean()
+    for wanted, what in ((1.0, "every classifier"), (0.0, "only the classifier it was made on")):
+        picked = _by_turns(share[share == wanted].index.to_list(), list(study.members))
+        if not picked:
+            report.text(f"No example of {study.labels[recipe]} fooled {what}.")
+            continue
+        _show(report, study, run, own, recipe, picked, what)
+
+
+def _by_turns(found: list[tuple[str, str]], sources: list[str]) -> list[tuple[str, str]]:
+    """Return a few (source, id): the first of each source, then the second of each, no id twice."""
+    queues = [[pair for pair in found if pair[0] == source] for source in sources]
+    picked: list[tuple[str, str]] = []
+    for turn in range(max((len(queue) for queue in queues), default=0)):
+        for queue in queues:
+            if turn < len(queue) and queue[turn][1] not in {i for _, i in picked}:
+                picked.append(queue[turn])
+    return picked[:SHOWN]
+
+
+def _show(
+    report: Report,
+    study: TransferStudy,
+    run: RunDirectory,
+    rows: pd.DataFrame,
+    recipe: str,
+    picked: list[tuple[str, str]],
+    what: str,
+) -> None:
+    names = study.all_images.class_names
+    chosen = study.chosen.select([i for _, i in picked])
+    genuine = chosen.tensors()[0].numpy()
+    made, lines, before = [], [], []
+    for source, name in picked:
+        crafted = run.read(f"craft/{file_safe(source)}/")
+        crafted = crafted[(crafted["recipe"] == recipe) & (crafted["id"] == name)]
+        made.append(images_of(crafted, study.chosen.shape).numpy()[0])
+        said = rows[(rows["source"] == source) & (rows["id"] == name)]
+        lines.append(
+            "; ".join(
+                f"{row['victim']}: {names[int(row['prediction'])]}, "
+                f"{words.percent(float(row['confidence']))}"
+                for _, row in said.iterrows()
+            )
+        )
+        label = int(said["label"].iloc[0])
+        least = float(said["victim_confidence"].min())
+        before.append(f"all: {names[label]}, {words.percent(least)} or more")
+    adversarial = np.stack(made)
+    changes = np.abs(adversarial - genuine)
+    large = float(np.quantile([0.05, *changes[changes > 0.05]], 0.99))
+    gain = float(f"{0.5 / large:.1g}")
+    report.examples(
+        {"genuine": genuine, "adversarial": adversarial},
+        f"Examples of {study.labels[recipe]} that fool {what}: the genuine image, the example, and "
+        f"what was changed, {gain:g} times enlarged (grey: nothing). Below it what each classifier "
+        "says, and how sure it is.",
+        gain=gain,
+        captions={"genuine": before, "adversarial": lines},
+        titles=[f"{i}, made on {source}" for source, i in picked],
+        reference="genuine",
+    )

@@ -1,0 +1,404 @@
+"""The figures of a study of transfer, each drawn from what was compared alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+from attacks.craft.figures import Drawing, looks
+from attacks.recipes import parse
+from attacks.transfer.analysis import Analysis, weighted, without_source
+from attacks.transfer.findings import LEVEL, over_all
+from core.report import words
+from core.report.figures import subplots
+from core.report.groups import GroupStyle
+from core.report.plots import Effect, forest
+from core.statistics import Interval
+
+MATRICES = 12
+"""Recipes that have a matrix of their own in the figure; the table has all."""
+
+_SOURCES = (
+    GroupStyle("#0072B2", "o"),
+    GroupStyle("#D55E00", "s"),
+    GroupStyle("#009E73", "^"),
+    GroupStyle("#CC79A7", "D"),
+    GroupStyle("#E69F00", "v"),
+    GroupStyle("#56B4E9", "P"),
+    GroupStyle("#332288", "X"),
+    GroupStyle("#882255", "<"),
+)
+_CONTROLS = {"noise": GroupStyle("#6E6E6E", "X"), "shuffled": GroupStyle("#6E6E6E", "P")}
+
+
+def recipe_styles(labels: Mapping[str, str]) -> dict[str, GroupStyle]:
+    """Return the style of every recipe; controls are grey."""
+    attacks = {r: label for r, label in labels.items() if not parse(r).control}
+    controls = {r: _CONTROLS[parse(r).name] for r in labels if r not in attacks}
+    return {**looks(attacks), **controls}
+
+
+def classifier_styles(names: Sequence[str]) -> dict[str, GroupStyle]:
+    """Return the style of every classifier."""
+    return {name: _SOURCES[i % len(_SOURCES)] for i, name in enumerate(names)}
+
+
+def rates(analysis: Analysis, labels: Mapping[str, str]) -> Drawing:
+    """Draw how many examples of each recipe fool another classifier, and their own."""
+    styles = recipe_styles(labels)
+    figure, axes = subplots(size=(10.5, 1.5 + 0.46 * len(labels)))
+    ax = axes[0, 0]
+    data = []
+    known = set(analysis.classifiers)
+    for i, (recipe, _label) in enumerate(labels.items()):
+        row, look = analysis.rate(recipe), styles[recipe]
+        cells = analysis.rates[analysis.rates["recipe"] == recipe]
+        cells = cells[cells["source"].isin(known) & cells["victim"].isin(known)]
+        single = cells[cells["source"] != cells["victim"]]["rate"]
+        own = analysis.white_box(recipe)
+        ax.plot(100 * single, [i] * len(single), "|", color=look.color, alpha=0.55, markersize=13)
+        ax.plot([100 * row["low"], 100 * row["high"]], [i, i], color=look.color, linewidth=4,
+                solid_capstyle="butt")  # fmt: skip
+        ax.plot(100 * row["rate"], i, look.marker, color=look.color, markersize=9,
+                markeredgecolor="white", label="on another classifier, mean" if i == 0 else None)  # fmt: skip
+        if not parse(recipe).control:
+            ax.plot(100 * own, i, look.marker, color=look.color, markerfacecolor="white",
+                    markersize=9)  # fmt: skip
+        ax.annotate(
+            words.interval(Interval(row["rate"], row["low"], row["high"]), scale=100, unit="%"),
+            (1.02, i),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=11,
+        )
+        data.append(row.to_dict() | {"white_box": own})
+    lines(ax, list(labels.values()))
+    ax.set_xlim(-2, 102)
+    ax.set_xlabel("fooled, % of the images that every classifier gets right")
+    return Drawing(
+        "rates",
+        figure,
+        pd.DataFrame(data),
+        f"How many examples of each recipe fool a classifier that they were not made on: mean over "
+        f"all ordered pairs (filled, with 95 % bootstrap intervals over the {analysis.images:,} "
+        "images) and the single pairs (ticks). Hollow: the classifier that they were made on. Grey "
+        "are the controls.",
+    )
+
+
+def matrices(analysis: Analysis, labels: Mapping[str, str]) -> Drawing:
+    """Draw one matrix of sources and victims for each recipe."""
+    shown = dict(list(labels.items())[:MATRICES])
+    names = analysis.classifiers
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    side = max(2.6, 0.72 * len(names))
+    figure, axes = subplots(rows, columns, size=(side + 0.9, side + 0.6))
+    data = analysis.rates[analysis.rates["recipe"].isin(shown)]
+    for ax in axes.flat[len(shown) :]:
+        ax.set_axis_off()
+    for i, (ax, (recipe, label)) in enumerate(zip(axes.flat, shown.items(), strict=False)):
+        own = data[data["recipe"] == recipe].set_index(["source", "victim"])["rate"]
+        values = np.array([[own.get((s, v), np.nan) for v in names] for s in names])
+        heat(ax, 100 * values, names, names, low=0, high=100)
+        for k in range(len(names)):
+            ax.add_patch(Rectangle((k - 0.5, k - 0.5), 1, 1, fill=False, edgecolor="#222222",
+                                   linewidth=1.6))  # fmt: skip
+        ax.set_title(wrapped(label), fontsize=12)
+        if i % columns:
+            ax.set_yticklabels([])
+        if i + columns < len(shown):
+            ax.set_xticklabels([])
+    figure.supxlabel("victim", fontsize=13)
+    figure.supylabel("source", fontsize=13)
+    return Drawing(
+        "matrices",
+        figure,
+        data,
+        "Per cent of the images whose example, made on the source (row), fools the victim "
+        f"(column); {analysis.images:,} images, all classified correctly by all. Framed: the "
+        "classifier that the example was made on. The table has every cell with its interval.",
+    )
+
+
+def gains(analysis: Analysis, labels: Mapping[str, str]) -> Drawing | None:
+    """Draw the gain in transfer of every recipe over the plain one."""
+    rows = over_all(analysis.gains)
+    rows = rows[rows["recipe"].isin(labels)] if len(rows) else rows
+    if not len(rows):
+        return None
+    styles = recipe_styles(labels)
+    figure, axes = subplots(size=(10.5, 1.4 + 0.46 * len(rows)))
+    effects = [
+        Effect(
+            labels[row["recipe"]],
+            Interval(100 * row["gain"], 100 * row["low"], 100 * row["high"]),
+            row["recipe"],
+            bool(row["p_holm"] < LEVEL),
+        )
+        for _, row in rows.iterrows()
+    ]
+    references = list(dict.fromkeys(labels[r] for r in rows["reference"]))
+    forest(axes[0, 0], effects, null=0,
+           xlabel=f"gain in transfer over {words.several(references)}, percentage points",
+           styles=styles)  # fmt: skip
+    return Drawing(
+        "gains",
+        figure,
+        rows,
+        f"How much more often each recipe's examples fool another classifier than those of "
+        f"{words.several(references)} do, image by image: mean over all ordered pairs, 95 % "
+        "bootstrap intervals over the images. Filled: significant after Holm's correction over the "
+        "recipes (sign-flip test).",
+    )
+
+
+def curves(analysis: Analysis) -> Drawing | None:
+    """Draw the gain over the scale of the noise in the classifier."""
+    drawn = {kind: curve for kind, curve in analysis.curves.items() if len(curve)}
+    if not drawn:
+        return None
+    styles = classifier_styles(analysis.classifiers)
+    figure, axes = subplots(1, len(drawn), size=(6.4 if len(drawn) > 1 else 8, 4.6), sharey=True)
+    for ax, (kind, curve) in zip(axes.flat, drawn.items(), strict=True):
+        ax.axhline(0, color="#222222", linewidth=1)
+        for source, look in styles.items():
+            own = curve[curve["source"] == source]
+            ax.plot(own["scale"], 100 * own["gain"], look.marker, linestyle="-", linewidth=1.2,
+                    markersize=5, color=look.color, label=f"from {source}")  # fmt: skip
+        mean = over_all(curve)
+        ax.fill_between(mean["scale"], 100 * mean["low"], 100 * mean["high"], color="#222222",
+                        alpha=0.18, linewidth=0)  # fmt: skip
+        ax.plot(mean["scale"], 100 * mean["gain"], color="#222222", linewidth=3, label="all pairs")
+        sure = mean[mean["p_holm"] < LEVEL]
+        ax.plot(sure["scale"], 100 * sure["gain"], "o", color="#222222", markersize=9)
+        if (mean["scale"] > 0).all() and mean["scale"].nunique() > 1:
+            ax.set_xscale("log")
+            ax.xaxis.set_major_locator(NullLocator())
+            ax.set_xticks(sorted(mean["scale"].unique()))
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
+            ax.xaxis.set_minor_formatter(NullFormatter())
+            ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_title(f"{kind} noise in the classifier")
+        ax.set_xlabel("share of dropped weights" if kind == "dropout" else
+                      "scale of the noise relative to the weights")  # fmt: skip
+    axes[0, 0].set_ylabel("gain over plain PGD,\npercentage points")
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)))
+    data = pd.concat([c.assign(noisy=kind) for kind, c in drawn.items()], ignore_index=True)
+    return Drawing(
+        "scales",
+        figure,
+        data,
+        "Gain in transfer of PGD whose every gradient is that of a fresh noisy classifier, over "
+        "the scale of the noise. Black: mean over all ordered pairs, with pointwise 95 % bootstrap "
+        f"intervals over {analysis.images:,} images; a dot where it is significant after Holm's "
+        "correction over the scales. Coloured: by source.",
+    )
+
+
+def sharing(analysis: Analysis, label: str) -> Drawing | None:
+    """Draw how far two victims are fooled by the same examples."""
+    rows = without_source(analysis.shared)
+    rows = rows[rows["recipe"] == analysis.main] if len(rows) else rows
+    if not len(rows):
+        return None
+    names = analysis.classifiers
+    side = max(3.0, 0.85 * len(names))
+    figure, axes = subplots(1, 3, size=(side + 0.8, side + 1.1))
+    panels = (
+        ("jaccard", "Jaccard index", 100),
+        ("expected_jaccard", "... of independent sets", 100),
+        ("kappa", "kappa", 1),
+    )
+    mean = rows.groupby(["first", "second"])[[column for column, _, _ in panels]].mean()
+    for i, (ax, (column, title, scale)) in enumerate(zip(axes.flat, panels, strict=True)):
+        values = np.full((len(names), len(names)), np.nan)
+        for (a, b), value in mean[column].items():
+            j, k = names.index(a), names.index(b)
+            values[max(j, k), min(j, k)] = scale * value
+        form = (lambda v: f"{v:.0f}%") if scale == 100 else (lambda v: f"{v:.2f}".lstrip("0"))
+        heat(ax, values[1:, :-1], names[1:], names[:-1], low=0, high=scale, form=form)
+        ax.set_title(title)
+        if i:
+            ax.set_yticklabels([])
+    return Drawing(
+        "sharing",
+        figure,
+        rows,
+        f"Do the same examples of {label} fool two classifiers that they were not made on? Jaccard "
+        "index of the two fooled sets, what independent sets of the same sizes would have, and "
+        "Cohen's kappa (0: independent); means over the sources. The table has every pair with its "
+        "interval and McNemar's test.",
+    )
+
+
+def wrong(analysis: Analysis, labels: Mapping[str, str]) -> Drawing | None:
+    """Draw how often two victims are fooled into the same class."""
+    rows = without_source(analysis.wrong)
+    rows = rows[(rows["n_both"] > 0) & rows["recipe"].isin(labels)] if len(rows) else rows
+    if not len(rows):
+        return None
+    styles = recipe_styles(labels)
+    kept = [recipe for recipe in labels if (rows["recipe"] == recipe).any()]
+    figure, axes = subplots(size=(9.5, 1.6 + 0.46 * len(kept)))
+    ax = axes[0, 0]
+    chance = float(rows["chance"].iloc[0])
+    ax.axvline(100 * chance, color="#222222", linewidth=1, linestyle=":")
+    for i, recipe in enumerate(kept):
+        own, look = rows[rows["recipe"] == recipe], styles[recipe]
+        share = weighted(own["share"], own["n_both"])
+        shuffled = weighted(own["shuffled"], own["n_both"])
+        ax.plot(100 * own["share"], [i] * len(own), "|", color=look.color, alpha=0.6,
+                markersize=13)  # fmt: skip
+        ax.plot(100 * shuffled, i, "d", color="#6E6E6E", markersize=9, markerfacecolor="white")
+        ax.plot(100 * share, i, look.marker, color=look.color, markersize=9,
+                markeredgecolor="white")  # fmt: skip
+        ax.annotate(f"{words.percent(share)} / {words.percent(shuffled)}", (1.02, i),
+                    xycoords=("axes fraction", "data"), va="center", fontsize=11)  # fmt: skip
+    lines(ax, [labels[recipe] for recipe in kept])
+    ax.set_xlim(-2, 102)
+    ax.set_xlabel("the same wrong class, % of the examples that fool both victims")
+    return Drawing(
+        "wrong_classes",
+        figure,
+        rows,
+        "Are two victims fooled into the same class? Filled: mean share over all sources and pairs "
+        "of victims (ticks: single ones), weighted by the examples that fool both. Hollow: the "
+        "same with wrong classes shuffled among images of one class. Dotted: wrong classes drawn "
+        "evenly.",
+    )
+
+
+def relations(analysis: Analysis, label: str) -> Drawing | None:
+    """Draw the rank correlations of transfer with confidence, alignment and flatness."""
+    rows = analysis.relations
+    rows = rows[(rows["recipe"] == analysis.main) & rows["rho"].notna()] if len(rows) else rows
+    if not len(rows):
+        return None
+    kept = [name for name in analysis.names if (rows["covariate"] == name).any()]
+    styles = classifier_styles(analysis.classifiers)
+    size = (5.6, 1.7 + max(0.5, 0.16 * len(styles)) * len(kept))
+    figure, axes = subplots(1, 2, size=size, sharey=True)
+    for ax, held, title in (
+        (axes[0, 0], False, "as it is"),
+        (axes[0, 1], True, "source's confidence held fixed"),
+    ):
+        ax.axvline(0, color="#222222", linewidth=1)
+        part = rows[(rows["controlled_for"] != "") == held]
+        for j, (source, look) in enumerate(styles.items()):
+            own = part[part["source"] == source].set_index("covariate")
+            aside = (j - (len(styles) - 1) / 2) * 0.72 / max(len(styles), 1)
+            for i, name in enumerate(kept):
+                if name not in own.index:
+                    continue
+                row = own.loc[name]
+                sure = row["p_holm"] < LEVEL
+                ax.plot([row["low"], row["high"]], [i + aside] * 2, color=look.color, linewidth=2)
+                ax.plot(row["rho"], i + aside, look.marker, color=look.color, markersize=6.5,
+                        markerfacecolor=look.color if sure else "white",
+                        label=f"from {source}" if not held and i == 0 else None)  # fmt: skip
+        lines(ax, [analysis.names[name] for name in kept])
+        ax.set_xlim(-1.02, 1.02)
+        ax.set_title(title)
+        for edge in np.arange(0.5, len(kept) - 1):
+            ax.axhline(edge, color="#E4E4E4", linewidth=0.8)
+    figure.supxlabel("rank correlation with the share of victims fooled", fontsize=13)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)))
+    return Drawing(
+        "relations",
+        figure,
+        rows,
+        f"What goes with transfer from image to image ({label}): Spearman's correlation with the "
+        "share of the other classifiers that the image's example fools, by source, with 95 % "
+        "bootstrap intervals; right, the partial correlation with the source's confidence in the "
+        "genuine image held fixed. Filled: significant after Holm's correction.",
+    )
+
+
+def alignment(analysis: Analysis, table: pd.DataFrame, label: str) -> Drawing | None:
+    """Draw the pairs of classifiers by the alignment of their gradients and by transfer."""
+    own = table[(table["recipe"] == analysis.main) & (table["source"] != table["victim"])]
+    own = own[np.isfinite(own["alignment"].astype(float))]
+    if not len(own):
+        return None
+    mean = own.groupby(["source", "victim"], sort=False)["alignment"].mean().reset_index()
+    known = analysis.rates[analysis.rates["recipe"] == analysis.main]
+    mean = mean.merge(known, on=["source", "victim"])
+    styles = classifier_styles(analysis.classifiers)
+    figure, axes = subplots(size=(8.2, 5))
+    ax = axes[0, 0]
+    for _, row in mean.iterrows():
+        source, victim = styles[row["source"]], styles[row["victim"]]
+        ax.plot([row["alignment"]] * 2, [100 * row["low"], 100 * row["high"]],
+                color=source.color, linewidth=1.4)  # fmt: skip
+        ax.plot(row["alignment"], 100 * row["rate"], victim.marker, color=source.color,
+                markersize=10, markeredgecolor="white")  # fmt: skip
+    for name, look in styles.items():
+        ax.plot([], [], color=look.color, linewidth=4, label=f"from {name}")
+    for name, look in styles.items():
+        ax.plot([], [], look.marker, color="#6E6E6E", linestyle="none", markersize=9,
+                label=f"to {name}")  # fmt: skip
+    ax.set_xlabel("alignment: mean cosine of the two input gradients at genuine images")
+    ax.set_ylabel("fooled, %")
+    figure.legend(loc="outside right upper")
+    return Drawing(
+        "alignment",
+        figure,
+        mean,
+        f"Pairs of classifiers: how far their gradients point the same way at the genuine images, "
+        f"and how many of the source's examples ({label}) fool the victim; bars are 95 % Wilson "
+        "intervals. Colour: source; marker: victim.",
+    )
+
+
+def heat(
+    ax: Axes,
+    values: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    low: float,
+    high: float,
+    form=lambda value: f"{value:.0f}",
+) -> None:
+    """Draw a matrix with its numbers, larger ones darker; what is missing stays white."""
+    shades = matplotlib.colormaps["Blues"].with_extremes(bad="white")
+    # The darkest blue leaves too little contrast to frames.
+    span = high - low
+    ax.imshow(np.ma.masked_invalid(values), cmap=shades, vmin=low, vmax=low + 1.15 * span)
+    for (i, j), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            dark = value > low + 0.6 * span
+            ax.text(j, i, form(value), ha="center", va="center", fontsize=11,
+                    color="white" if dark else "#222222")  # fmt: skip
+    ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor",
+                  fontsize=10.5)  # fmt: skip
+    ax.set_yticks(range(len(rows)), rows, fontsize=10.5)
+    ax.grid(False)
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def lines(ax: Axes, names: list[str]) -> None:
+    """Name the lines of a panel, the first on top."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.grid(True, axis="x")
+    ax.grid(False, axis="y")
+
+
+def wrapped(label: str, width: int = 24) -> str:
+    """Break a label that is too wide for its panel, at a comma."""
+    if len(label) <= width or ", " not in label:
+        return label
+    first, _, rest = label.partition(", ")
+    return f"{first},\n{rest}"
