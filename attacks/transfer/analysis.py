@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -67,15 +67,15 @@ class Analysis:
     classifiers: list[str]
     recipes: dict[str, Recipe]
     references: dict[str, str]
-    rates: pd.DataFrame
-    gains: pd.DataFrame
-    curves: dict[str, pd.DataFrame]
-    shared: pd.DataFrame
-    between_sources: pd.DataFrame
-    wrong: pd.DataFrame
-    relations: pd.DataFrame
-    pairs: pd.DataFrame
-    names: dict[str, str]
+    rates: pd.DataFrame = field(default_factory=pd.DataFrame)
+    gains: pd.DataFrame = field(default_factory=pd.DataFrame)
+    curves: dict[str, pd.DataFrame] = field(default_factory=dict)
+    shared: pd.DataFrame = field(default_factory=pd.DataFrame)
+    between_sources: pd.DataFrame = field(default_factory=pd.DataFrame)
+    wrong: pd.DataFrame = field(default_factory=pd.DataFrame)
+    relations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    names: dict[str, str] = field(default_factory=dict)
 
     @property
     def main(self) -> str:
@@ -101,6 +101,7 @@ def analyse(
     scaled: Mapping[str, Mapping[float, Recipe]],
     measures: Sequence[str] = (),
     *,
+    main: Sequence[str] | None = None,
     classes: int | None = None,
     seed: int = 0,
 ) -> Analysis:
@@ -112,21 +113,22 @@ def analyse(
         recipes: by their strings, in order.
         scaled: kind of noise -> scale -> recipe of the curve.
         measures: the columns of flatness.
+        main: the recipes that are compared with one another; the others belong to a curve alone.
+            None: all.
         classes: that the classifiers tell apart.
         seed: of bootstrap and permutations.
     """
     references = _references(recipes)
     empty = pd.DataFrame()
     if not len(table):
-        return Analysis(0, list(classifiers), dict(recipes), references, *[empty] * 2, {},
-                        *[empty] * 5, {})  # fmt: skip
-    curve_only = {str(r) for scales in scaled.values() for r in scales.values()}
+        return Analysis(0, list(classifiers), dict(recipes), references)
+    compared = set(recipes if main is None else main)
     gains = [
         paired_gain(table, recipe, reference, seed=seed)
         for recipe, reference in references.items()
-        if recipe != reference
+        if recipe != reference and recipe in compared
     ]
-    shown = table[table["recipe"].isin([r for r in recipes if r not in curve_only])]
+    shown = table[table["recipe"].isin(compared)]
     attacks = shown[~shown["recipe"].map(lambda recipe: recipes[recipe].control)]
     relations, pairs, names = _relations(table, references, measures, seed)
     return Analysis(

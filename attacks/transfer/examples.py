@@ -1,4 +1,4 @@
-"""Pictures for the report: examples that fool every classifier, and some that fool only their own."""
+"""Pictures for the report: examples that fool every classifier, and that fool only their own."""
 
 from __future__ import annotations
 
@@ -38,13 +38,16 @@ def examples(
 
 
 def _by_turns(found: list[tuple[str, str]], sources: list[str]) -> list[tuple[str, str]]:
-    """Return a few (source, id): the first of each source, then the second of each, no id twice."""
-    queues = [[pair for pair in found if pair[0] == source] for source in sources]
+    """Return a few (source, id): one of each source, then a second of each, no id twice."""
+    waiting = {source: [pair for pair in found if pair[0] == source] for source in sources}
     picked: list[tuple[str, str]] = []
-    for turn in range(max((len(queue) for queue in queues), default=0)):
-        for queue in queues:
-            if turn < len(queue) and queue[turn][1] not in {i for _, i in picked}:
-                picked.append(queue[turn])
+    while len(picked) < SHOWN and any(waiting.values()):
+        for queue in waiting.values():
+            taken = {name for _, name in picked}
+            while queue and queue[0][1] in taken:
+                queue.pop(0)
+            if queue:
+                picked.append(queue.pop(0))
     return picked[:SHOWN]
 
 
@@ -60,22 +63,22 @@ def _show(
     names = study.all_images.class_names
     chosen = study.chosen.select([i for _, i in picked])
     genuine = chosen.tensors()[0].numpy()
-    made, lines, before = [], [], []
+    made, lines, before, said = [], [], [], []
     for source, name in picked:
         crafted = run.read(f"craft/{file_safe(source)}/")
         crafted = crafted[(crafted["recipe"] == recipe) & (crafted["id"] == name)]
         made.append(images_of(crafted, study.chosen.shape).numpy()[0])
-        said = rows[(rows["source"] == source) & (rows["id"] == name)]
-        lines.append(
-            "; ".join(
-                f"{row['victim']}: {names[int(row['prediction'])]}, "
-                f"{words.percent(float(row['confidence']))}"
-                for _, row in said.iterrows()
-            )
-        )
-        label = int(said["label"].iloc[0])
-        least = float(said["victim_confidence"].min())
-        before.append(f"all: {names[label]}, {words.percent(least)} or more")
+        own = rows[(rows["source"] == source) & (rows["id"] == name)].set_index("victim")
+        others = own.drop(index=source)
+        lines.append(f"fools {words.count(int(others['fooled'].sum()), len(others))} others")
+        label = names[int(own["label"].iloc[0])]
+        before.append(label)
+        answers = {
+            victim: f"{names[int(own['prediction'][victim])]}, "
+            f"{words.percent(float(own['confidence'][victim]))}"
+            for victim in study.members
+        }
+        said.append({"image": name, "class": label, "made on": source, **answers})
     adversarial = np.stack(made)
     changes = np.abs(adversarial - genuine)
     large = float(np.quantile([0.05, *changes[changes > 0.05]], 0.99))
@@ -83,10 +86,10 @@ def _show(
     report.examples(
         {"genuine": genuine, "adversarial": adversarial},
         f"Examples of {study.labels[recipe]} that fool {what}: the genuine image, the example, and "
-        f"what was changed, {gain:g} times enlarged (grey: nothing). Below it what each classifier "
-        "says, and how sure it is.",
+        f"what was changed, {gain:g} times enlarged (grey: nothing).",
         gain=gain,
         captions={"genuine": before, "adversarial": lines},
         titles=[f"{i}, made on {source}" for source, i in picked],
         reference="genuine",
     )
+    report.table(pd.DataFrame(said), "What each classifier says of these, and how sure it is.")

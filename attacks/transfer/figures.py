@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib
 import numpy as np
@@ -66,7 +66,7 @@ def rates(analysis: Analysis, labels: Mapping[str, str]) -> Drawing:
         ax.plot([100 * row["low"], 100 * row["high"]], [i, i], color=look.color, linewidth=4,
                 solid_capstyle="butt")  # fmt: skip
         ax.plot(100 * row["rate"], i, look.marker, color=look.color, markersize=9,
-                markeredgecolor="white", label="on another classifier, mean" if i == 0 else None)  # fmt: skip
+                markeredgecolor="white")  # fmt: skip
         if not parse(recipe).control:
             ax.plot(100 * own, i, look.marker, color=look.color, markerfacecolor="white",
                     markersize=9)  # fmt: skip
@@ -109,7 +109,7 @@ def matrices(analysis: Analysis, labels: Mapping[str, str]) -> Drawing:
         heat(ax, 100 * values, names, names, low=0, high=100)
         for k in range(len(names)):
             ax.add_patch(Rectangle((k - 0.5, k - 0.5), 1, 1, fill=False, edgecolor="#222222",
-                                   linewidth=1.6))  # fmt: skip
+                                   linewidth=1.6, clip_on=False))  # fmt: skip
         ax.set_title(wrapped(label), fontsize=12)
         if i % columns:
             ax.set_yticklabels([])
@@ -130,7 +130,9 @@ def matrices(analysis: Analysis, labels: Mapping[str, str]) -> Drawing:
 def gains(analysis: Analysis, labels: Mapping[str, str]) -> Drawing | None:
     """Draw the gain in transfer of every recipe over the plain one."""
     rows = over_all(analysis.gains)
-    rows = rows[rows["recipe"].isin(labels)] if len(rows) else rows
+    if len(rows):
+        # Controls lie far off, and would leave no room for the rest.
+        rows = rows[[r in labels and not parse(r).control for r in rows["recipe"]]]
     if not len(rows):
         return None
     styles = recipe_styles(labels)
@@ -210,8 +212,8 @@ def sharing(analysis: Analysis, label: str) -> Drawing | None:
     if not len(rows):
         return None
     names = analysis.classifiers
-    side = max(3.0, 0.85 * len(names))
-    figure, axes = subplots(1, 3, size=(side + 0.8, side + 1.1))
+    side = max(2.2, 0.75 * (len(names) - 1))
+    figure, axes = subplots(1, 3, size=(side + 1.1, side + 1.6))
     panels = (
         ("jaccard", "Jaccard index", 100),
         ("expected_jaccard", "... of independent sets", 100),
@@ -220,8 +222,8 @@ def sharing(analysis: Analysis, label: str) -> Drawing | None:
     mean = rows.groupby(["first", "second"])[[column for column, _, _ in panels]].mean()
     for i, (ax, (column, title, scale)) in enumerate(zip(axes.flat, panels, strict=True)):
         values = np.full((len(names), len(names)), np.nan)
-        for (a, b), value in mean[column].items():
-            j, k = names.index(a), names.index(b)
+        for first, second, value in mean[column].reset_index().itertuples(index=False):
+            j, k = names.index(first), names.index(second)
             values[max(j, k), min(j, k)] = scale * value
         form = (lambda v: f"{v:.0f}%") if scale == 100 else (lambda v: f"{v:.2f}".lstrip("0"))
         heat(ax, values[1:, :-1], names[1:], names[:-1], low=0, high=scale, form=form)
@@ -307,9 +309,9 @@ def relations(analysis: Analysis, label: str) -> Drawing | None:
         lines(ax, [analysis.names[name] for name in kept])
         ax.set_xlim(-1.02, 1.02)
         ax.set_title(title)
+        ax.set_xlabel("rank correlation with transfer")
         for edge in np.arange(0.5, len(kept) - 1):
             ax.axhline(edge, color="#E4E4E4", linewidth=0.8)
-    figure.supxlabel("rank correlation with the share of victims fooled", fontsize=13)
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)))
     return Drawing(
@@ -335,18 +337,22 @@ def alignment(analysis: Analysis, table: pd.DataFrame, label: str) -> Drawing | 
     styles = classifier_styles(analysis.classifiers)
     figure, axes = subplots(size=(8.2, 5))
     ax = axes[0, 0]
+    # A pair has one alignment both ways: the two stand side by side.
+    aside = 0.006 * max(float(np.ptp(mean["alignment"])), 0.05)
+    order = {name: i for i, name in enumerate(styles)}
     for _, row in mean.iterrows():
         source, victim = styles[row["source"]], styles[row["victim"]]
-        ax.plot([row["alignment"]] * 2, [100 * row["low"], 100 * row["high"]],
+        x = row["alignment"] + aside * np.sign(order[row["victim"]] - order[row["source"]])
+        ax.plot([x] * 2, [100 * row["low"], 100 * row["high"]],
                 color=source.color, linewidth=1.4)  # fmt: skip
-        ax.plot(row["alignment"], 100 * row["rate"], victim.marker, color=source.color,
+        ax.plot(x, 100 * row["rate"], victim.marker, color=source.color,
                 markersize=10, markeredgecolor="white")  # fmt: skip
     for name, look in styles.items():
         ax.plot([], [], color=look.color, linewidth=4, label=f"from {name}")
     for name, look in styles.items():
         ax.plot([], [], look.marker, color="#6E6E6E", linestyle="none", markersize=9,
                 label=f"to {name}")  # fmt: skip
-    ax.set_xlabel("alignment: mean cosine of the two input gradients at genuine images")
+    ax.set_xlabel("mean cosine of the two input gradients")
     ax.set_ylabel("fooled, %")
     figure.legend(loc="outside right upper")
     return Drawing(
@@ -367,16 +373,17 @@ def heat(
     *,
     low: float,
     high: float,
-    form=lambda value: f"{value:.0f}",
+    form: Callable[[float], str] = "{:.0f}".format,
 ) -> None:
     """Draw a matrix with its numbers, larger ones darker; what is missing stays white."""
     shades = matplotlib.colormaps["Blues"].with_extremes(bad="white")
     # The darkest blue leaves too little contrast to frames.
     span = high - low
-    ax.imshow(np.ma.masked_invalid(values), cmap=shades, vmin=low, vmax=low + 1.15 * span)
+    ax.imshow(np.ma.masked_invalid(values), cmap=shades, vmin=low, vmax=low + 1.15 * span,
+              aspect="auto")  # fmt: skip
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            dark = value > low + 0.6 * span
+            dark = value > low + 0.7 * span
             ax.text(j, i, form(value), ha="center", va="center", fontsize=11,
                     color="white" if dark else "#222222")  # fmt: skip
     ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor",

@@ -112,7 +112,8 @@ def _gains(analysis: Analysis, labels: Mapping[str, str]) -> Finding | None:
     best = rows.sort_values("gain", ascending=False, kind="stable").iloc[0]
     if len(better):
         named = [f"{labels[r['recipe']]} ({points(r)})" for _, r in better.head(4).iterrows()]
-        text = f"{len(better)} of {len(rows)} recipes transfer better than {reference}: "
+        verb = "transfers" if len(better) == 1 else "transfer"
+        text = f"{len(better)} of {len(rows)} recipes {verb} better than {reference}: "
         text += f"{words.several(named)}{'' if len(better) < 5 else ' and others'}."
     else:
         text = (
@@ -259,7 +260,7 @@ def _flatness(analysis: Analysis, labels: Mapping[str, str]) -> Finding | None:
         f"relations, and in {words.count(*counts[1])} with the source's confidence held fixed"
     )
     if len(fixed):
-        best = fixed.loc[fixed["rho"].abs().idxmax()]
+        best = fixed.iloc[int(np.argmax(fixed["rho"].abs()))]
         text += (
             f"; the strongest of these: {analysis.names[best['covariate']]}, {best['source']}, "
             f"{words.interval(Interval(best['rho'], best['low'], best['high']))}"

@@ -56,7 +56,7 @@ class Landscapes:
     @property
     def measures(self) -> list[str]:
         """The columns that `added_to` adds."""
-        return [c for t in (self.genuine, self.adversarial) for c in t if ":" in c]
+        return [c for t in (self.genuine, self.adversarial) for c in map(str, t) if ":" in c]
 
 
 def read_landscapes(
@@ -88,7 +88,7 @@ def read_landscapes(
         results = folder / "results.parquet"
         digests[run] = sha256(results.read_bytes()).hexdigest()
         table = pd.read_parquet(results)
-        measures = [c for c in table if c.startswith(_MEASURES)]
+        measures = [c for c in map(str, table.columns) if c.startswith(_MEASURES)]
         own = table[["id", "group", *measures]].assign(source=source)
         genuine[source] = _renamed(own[own["group"] == GENUINE], measures, "genuine").drop(
             columns="group"

@@ -50,7 +50,6 @@ respect to the genuine image. Relations are rank correlations over images, and s
 def write(study: TransferStudy, run: RunDirectory) -> dict[str, Any]:
     """Write adversarial/, figures/ and report.html of a finished run; return the summary."""
     table, clean = run.results(), run.read("clean/")
-    curve_only = set(study.recipes) - set(study.attacks)
     labels = study.labels
     analysis = analyse(
         table,
@@ -58,6 +57,7 @@ def write(study: TransferStudy, run: RunDirectory) -> dict[str, Any]:
         study.recipes,
         study.scaled,
         study.landscapes.measures,
+        main=study.attacks,
         classes=len(study.all_images.class_names),
         seed=study.seed,
     )
@@ -71,7 +71,7 @@ def write(study: TransferStudy, run: RunDirectory) -> dict[str, Any]:
     for finding in found:
         report.finding(finding.text, finding.good, finding.verdict)
     if analysis.images:
-        shown = {r: label for r, label in labels.items() if r not in curve_only}
+        shown = {r: label for r, label in labels.items() if r in study.attacks}
         _results(report, study, run, table, analysis, shown)
     report.section("How it was measured")
     report.table(_classifiers(study, clean), "The classifiers, on all images that were tried.")

@@ -250,6 +250,7 @@ def plan(
     recipes = within_budget(list(texts), gradients)
     if not recipes:
         raise InputError("--attacks: give at least one recipe.")
+    scales: tuple[float, ...]
     if noise_scales is None:
         scales = DIGITS_SCALES if digits and attacks is None else ()
     else:

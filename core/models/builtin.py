@@ -69,7 +69,7 @@ class _Transposed(nn.Module):
 
 
 class _Patches(nn.Module):
-    """Patches of 2 x 2 pixels, each embedded in `width` channels with its place, `(n, p, width)`."""
+    """Patches of 2 x 2 pixels, each embedded with its place: `(n, patches, width)`."""
 
     def __init__(self, in_channels: int, width: int, patches: int) -> None:
         super().__init__()
