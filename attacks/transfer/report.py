@@ -11,15 +11,12 @@ import numpy as np
 import pandas as pd
 
 from attacks.artifacts import save_crafted
-from attacks.transfer import figures
+from attacks.transfer import figures, maps, tables
 from attacks.transfer.analysis import Analysis, analyse
-from attacks.transfer.crossing import VALID
 from attacks.transfer.examples import examples
-from attacks.transfer.findings import findings, points
-from attacks.transfer.recipes import ball
+from attacks.transfer.findings import findings
 from core.report import Report, words
 from core.report.figures import save_figure, style
-from core.statistics import Interval, clopper_pearson
 from core.studies import file_safe
 
 if TYPE_CHECKING:
@@ -74,9 +71,11 @@ def write(study: TransferStudy, run: RunDirectory) -> dict[str, Any]:
         shown = {r: label for r, label in labels.items() if r in study.attacks}
         _results(report, study, run, table, analysis, shown)
     report.section("How it was measured")
-    report.table(_classifiers(study, clean), "The classifiers, on all images that were tried.")
+    report.table(
+        tables.classifiers(study, clean), "The classifiers, on all images that were tried."
+    )
     if analysis.images:
-        report.table(_recipes(study, table), _recipes_caption(study))
+        report.table(tables.recipes(study, table), tables.recipes_caption(study))
     report.facts(_facts(study, analysis, run))
     report.text(METHOD)
     report.section("Repeat it")
@@ -113,7 +112,7 @@ def _results(
     show("rates")
     show("matrices")
     report.table(
-        _rates(analysis, everything),
+        tables.rates(analysis, everything),
         "Every recipe, source and victim: how many of the images are fooled, with 95 % intervals. "
         "`others` is the mean over the victims other than the source, `all` that over all pairs.",
     )
@@ -121,7 +120,7 @@ def _results(
         report.section("Which recipe transfers better")
         show("gains")
         report.table(
-            _gains(analysis, everything),
+            tables.gains(analysis, everything),
             "Gain in transfer over the reference, in percentage points, image by image. p: "
             "McNemar's test for single pairs, a sign-flip test for means; Holm's correction over "
             "the pairs, the sources, or (for `all`) the recipes.",
@@ -129,19 +128,21 @@ def _results(
     if "scales" in drawn:
         report.section("How noisy a classifier helps")
         show("scales")
-        report.table(_curves(analysis), "The numbers of the figure, by kind, scale and source.")
+        report.table(
+            tables.curves(analysis), "The numbers of the figure, by kind, scale and source."
+        )
     report.section("Are the same examples shared?")
     show("sharing")
     if len(analysis.shared):
         report.table(
-            _shared(analysis.shared, everything, "source"),
+            tables.shared(analysis.shared, everything, "source"),
             "Pairs of victims of one source's examples: how many fool the first, the second, and "
             "both; Jaccard index with what independent sets of the same sizes would have; kappa; "
             "McNemar's test of whether one is fooled more often (Holm over a recipe's rows). "
             "Where the source itself is one of the two, nearly all of its examples fool it.",
         )
         report.table(
-            _shared(analysis.between_sources, everything, "victim"),
+            tables.shared(analysis.between_sources, everything, "victim"),
             "Pairs of sources at one victim: are the images on which the first source's examples "
             "fool it those on which the second's do?",
         )
@@ -149,7 +150,7 @@ def _results(
         report.section("Are they fooled into the same class?")
         show("wrong_classes")
         report.table(
-            _wrong(analysis, everything),
+            tables.wrong(analysis, everything),
             "Examples that fool both victims: how many into the same class, and how many would if "
             "wrong classes were shuffled among images of one true class (p by permutation, Holm "
             "over a recipe's rows).",
@@ -159,13 +160,13 @@ def _results(
     show("alignment")
     if len(analysis.relations):
         report.table(
-            _relations(analysis, everything),
+            tables.relations(analysis, everything),
             "Rank correlations with the share of the other victims that an image's example fools; "
             "p values corrected by Holm's method over all of them.",
         )
     if len(analysis.pairs):
         report.table(
-            _pairs(analysis, everything),
+            tables.pairs(analysis, everything),
             "Alignment of gradients: AUC, the probability that it is larger for an image that "
             "fools the victim than for one that does not; and over the pairs of classifiers the "
             "rank correlation of mean alignment with transfer, whose p is by rearranging the "
@@ -187,10 +188,10 @@ def _draw(
         warnings.filterwarnings("ignore", "Mean of empty slice|All-NaN", RuntimeWarning)
         drawings = [
             figures.rates(analysis, labels),
-            figures.matrices(analysis, labels),
+            maps.matrices(analysis, labels),
             figures.gains(analysis, labels),
             figures.curves(analysis),
-            figures.sharing(analysis, main),
+            maps.sharing(analysis, main),
             figures.wrong(analysis, labels),
             figures.relations(analysis, main),
             figures.alignment(analysis, table, main),
@@ -218,196 +219,6 @@ def _save_examples(study: TransferStudy, run: RunDirectory) -> None:
                     classifier=study.fingerprints[source],
                     data=study.all_images.fingerprint,
                 )
-
-
-def _share(rows: pd.DataFrame, estimate: str, low: str, high: str, **how: Any) -> list[str]:
-    ends = rows[[estimate, low, high]].to_numpy(float)
-    return [
-        words.interval(Interval(*line), **how) if np.isfinite(line).all() else "n/a"
-        for line in ends
-    ]
-
-
-def _rates(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
-    rows = analysis.rates
-    return pd.DataFrame(
-        {
-            "recipe": rows["recipe"].map(labels),
-            "source": rows["source"],
-            "victim": rows["victim"],
-            "images": rows["n"],
-            "fooled": _share(rows, "rate", "low", "high", scale=100, unit="%"),
-        }
-    ).iloc[_means_first(rows)]
-
-
-def _means_first(rows: pd.DataFrame) -> np.ndarray:
-    """Order rows so that means over all pairs come first, then over others, then single pairs."""
-    rank = np.where(rows["source"] == "all", 0, np.where(rows["victim"] == "others", 1, 2))
-    return np.argsort(rank, kind="stable")
-
-
-def _gains(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
-    rows = analysis.gains.iloc[_means_first(analysis.gains)]
-    return pd.DataFrame(
-        {
-            "recipe": rows["recipe"].map(labels),
-            "over": rows["reference"].map(labels),
-            "source": rows["source"],
-            "victim": rows["victim"],
-            "gain, points": [points(row).removesuffix(" points") for _, row in rows.iterrows()],
-            "only this fools": rows["only_recipe"],
-            "only the reference": rows["only_reference"],
-            "p": rows["p"].map(words.p_value),
-            "p (Holm)": rows["p_holm"].map(words.p_value),
-        }
-    )
-
-
-def _curves(analysis: Analysis) -> pd.DataFrame:
-    parts = []
-    for kind, rows in analysis.curves.items():
-        parts.append(
-            pd.DataFrame(
-                {
-                    "noise": kind,
-                    "scale": rows["scale"],
-                    "source": rows["source"],
-                    "transfer": rows["rate"].map(words.percent),
-                    "plain PGD": rows["reference_rate"].map(words.percent),
-                    "gain, points": [
-                        points(row).removesuffix(" points") for _, row in rows.iterrows()
-                    ],
-                    "p (Holm)": rows["p_holm"].map(words.p_value),
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def _shared(rows: pd.DataFrame, labels: Mapping[str, str], fixed: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "recipe": rows["recipe"].map(labels),
-            fixed: rows[fixed],
-            "first": rows["first"],
-            "second": rows["second"],
-            "fool the first": rows["n_first"],
-            "the second": rows["n_second"],
-            "both": rows["n_both"],
-            "Jaccard": _share(rows, "jaccard", "jaccard_low", "jaccard_high"),
-            "independent": rows["expected_jaccard"],
-            "kappa": _share(rows, "kappa", "kappa_low", "kappa_high"),
-            "McNemar p (Holm)": rows["p_holm"].map(words.p_value),
-        }
-    )
-
-
-def _wrong(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
-    rows = analysis.wrong
-    return pd.DataFrame(
-        {
-            "recipe": rows["recipe"].map(labels),
-            "source": rows["source"],
-            "first": rows["first"],
-            "second": rows["second"],
-            "fool both": rows["n_both"],
-            "same class": _share(rows, "share", "low", "high", scale=100, unit="%"),
-            "shuffled": rows["shuffled"].map(words.percent),
-            "p (Holm)": rows["p_holm"].map(words.p_value),
-        }
-    )
-
-
-def _relations(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
-    rows = analysis.relations
-    return pd.DataFrame(
-        {
-            "recipe": rows["recipe"].map(labels),
-            "source": rows["source"],
-            "with": rows["covariate"].map(analysis.names),
-            "held fixed": ["confidence" if held else "" for held in rows["controlled_for"]],
-            "images": rows["n"],
-            "rank correlation": _share(rows, "rho", "low", "high"),
-            "p (Holm)": rows["p_holm"].map(words.p_value),
-            "note": rows["reason"],
-        }
-    )
-
-
-def _pairs(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
-    rows = analysis.pairs
-    kinds = {"auc": "AUC", "spearman": "rank correlation over pairs"}
-    return pd.DataFrame(
-        {
-            "recipe": rows["recipe"].map(labels),
-            "source": rows["source"],
-            "victim": rows["victim"],
-            "statistic": rows["statistic"].map(kinds),
-            "n": rows["n"],
-            "estimate": _share(rows, "estimate", "low", "high"),
-            "p (Holm)": rows["p_holm"].map(words.p_value),
-            "note": rows["reason"],
-        }
-    )
-
-
-def _classifiers(study: TransferStudy, clean: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for name, member in study.members.items():
-        own = clean[clean["classifier"] == name]
-        accuracy = clopper_pearson(int(own["correct"].sum()), len(own))
-        rows.append(
-            {
-                "classifier": name,
-                "network": member.spec,
-                "weights": study.fingerprints[name][:12],
-                "normalisation": str(study.loaded[name].normalisation or "none"),
-                "right": int(own["correct"].sum()),
-                "of": len(own),
-                "accuracy": words.interval(accuracy, scale=100, unit="%"),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _recipes(study: TransferStudy, table: pd.DataFrame) -> pd.DataFrame:
-    once = table[table["victim"] == table["source"]].groupby("recipe", sort=False)
-    cost = once[["forwards", "backwards", "l2", "linf"]].mean()
-    invalid = once["status"].apply(lambda status: int((status != VALID).sum()))
-    rows = []
-    for text, recipe in study.recipes.items():
-        norm, eps = ball(recipe)
-        rows.append(
-            {
-                "recipe": study.labels[text],
-                "norm": norm,
-                "radius": "no fixed radius" if eps is None else words.number(eps),
-                "gradients at most": recipe.gradients,
-                "gradients": cost.loc[text, "backwards"],
-                "forward passes": cost.loc[text, "forwards"],
-                "mean l2": cost.loc[text, "l2"],
-                "mean linf": cost.loc[text, "linf"],
-                "invalid": invalid[text],
-                "in full": recipe.full,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _recipes_caption(study: TransferStudy) -> str:
-    balls = {ball(recipe) for recipe in study.recipes.values()}
-    caption = (
-        f"The recipes: at most {study.gradients} gradients each; what was spent and how far images "
-        "were moved, means over images and sources. A control's gradients are those of the recipe "
-        "that it is like."
-    )
-    if len(balls) > 1:
-        caption += (
-            f" There are {len(balls)} kinds of norm and radius: recipes of different kinds are not "
-            "rivals, and gains are over a reference of the same kind."
-        )
-    return caption
 
 
 def _facts(study: TransferStudy, analysis: Analysis, run: RunDirectory) -> dict[str, str]:

@@ -1,0 +1,220 @@
+"""The tables of the report on transfer, in the words and numbers that a reader wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from attacks.transfer.analysis import Analysis
+from attacks.transfer.cells import ALL, OTHERS
+from attacks.transfer.crossing import VALID
+from attacks.transfer.findings import points
+from attacks.transfer.recipes import ball
+from core.report import words
+from core.statistics import Interval, clopper_pearson
+
+if TYPE_CHECKING:
+    from attacks.transfer.study import TransferStudy
+
+
+def _share(rows: pd.DataFrame, estimate: str, low: str, high: str, **how: Any) -> list[str]:
+    ends = rows[[estimate, low, high]].to_numpy(float)
+    return [
+        words.interval(Interval(*line), **how) if np.isfinite(line).all() else "n/a"
+        for line in ends
+    ]
+
+
+def rates(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return every rate, means first."""
+    rows = analysis.rates
+    return pd.DataFrame(
+        {
+            "recipe": rows["recipe"].map(labels),
+            "source": rows["source"],
+            "victim": rows["victim"],
+            "images": rows["n"],
+            "fooled": _share(rows, "rate", "low", "high", scale=100, unit="%"),
+        }
+    ).iloc[_means_first(rows)]
+
+
+def _means_first(rows: pd.DataFrame) -> np.ndarray:
+    """Order rows so that means over all pairs come first, then over others, then single pairs."""
+    rank = np.where(rows["source"] == ALL, 0, np.where(rows["victim"] == OTHERS, 1, 2))
+    return np.argsort(rank, kind="stable")
+
+
+def gains(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return every gain over the reference, means first."""
+    rows = analysis.gains.iloc[_means_first(analysis.gains)]
+    return pd.DataFrame(
+        {
+            "recipe": rows["recipe"].map(labels),
+            "over": rows["reference"].map(labels),
+            "source": rows["source"],
+            "victim": rows["victim"],
+            "gain, points": [points(row).removesuffix(" points") for _, row in rows.iterrows()],
+            "only this fools": rows["only_recipe"],
+            "only the reference": rows["only_reference"],
+            "p": rows["p"].map(words.p_value),
+            "p (Holm)": rows["p_holm"].map(words.p_value),
+        }
+    )
+
+
+def curves(analysis: Analysis) -> pd.DataFrame:
+    """Return the curves over the scale of the noise."""
+    parts = []
+    for kind, rows in analysis.curves.items():
+        parts.append(
+            pd.DataFrame(
+                {
+                    "noise": kind,
+                    "scale": rows["scale"],
+                    "source": rows["source"],
+                    "transfer": rows["rate"].map(words.percent),
+                    "plain PGD": rows["reference_rate"].map(words.percent),
+                    "gain, points": [
+                        points(row).removesuffix(" points") for _, row in rows.iterrows()
+                    ],
+                    "p (Holm)": rows["p_holm"].map(words.p_value),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def shared(rows: pd.DataFrame, labels: Mapping[str, str], fixed: str) -> pd.DataFrame:
+    """Return the overlaps of fooled sets; `fixed` is what the two have in common."""
+    return pd.DataFrame(
+        {
+            "recipe": rows["recipe"].map(labels),
+            fixed: rows[fixed],
+            "first": rows["first"],
+            "second": rows["second"],
+            "fool the first": rows["n_first"],
+            "the second": rows["n_second"],
+            "both": rows["n_both"],
+            "Jaccard": _share(rows, "jaccard", "jaccard_low", "jaccard_high"),
+            "independent": rows["expected_jaccard"],
+            "kappa": _share(rows, "kappa", "kappa_low", "kappa_high"),
+            "McNemar p (Holm)": rows["p_holm"].map(words.p_value),
+        }
+    )
+
+
+def wrong(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return how often two victims say the same wrong class."""
+    rows = analysis.wrong
+    return pd.DataFrame(
+        {
+            "recipe": rows["recipe"].map(labels),
+            "source": rows["source"],
+            "first": rows["first"],
+            "second": rows["second"],
+            "fool both": rows["n_both"],
+            "same class": _share(rows, "share", "low", "high", scale=100, unit="%"),
+            "shuffled": rows["shuffled"].map(words.percent),
+            "p (Holm)": rows["p_holm"].map(words.p_value),
+        }
+    )
+
+
+def relations(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rank correlations over images."""
+    rows = analysis.relations
+    return pd.DataFrame(
+        {
+            "recipe": rows["recipe"].map(labels),
+            "source": rows["source"],
+            "with": rows["covariate"].map(analysis.names),
+            "held fixed": ["confidence" if held else "" for held in rows["controlled_for"]],
+            "images": rows["n"],
+            "rank correlation": _share(rows, "rho", "low", "high"),
+            "p (Holm)": rows["p_holm"].map(words.p_value),
+            "note": rows["reason"],
+        }
+    )
+
+
+def pairs(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return what alignment says of the pairs of classifiers."""
+    rows = analysis.pairs
+    kinds = {"auc": "AUC", "spearman": "rank correlation over pairs"}
+    return pd.DataFrame(
+        {
+            "recipe": rows["recipe"].map(labels),
+            "source": rows["source"],
+            "victim": rows["victim"],
+            "statistic": rows["statistic"].map(kinds),
+            "n": rows["n"],
+            "estimate": _share(rows, "estimate", "low", "high"),
+            "p (Holm)": rows["p_holm"].map(words.p_value),
+            "note": rows["reason"],
+        }
+    )
+
+
+def classifiers(study: TransferStudy, clean: pd.DataFrame) -> pd.DataFrame:
+    """Return who the classifiers are, and how often they are right."""
+    rows = []
+    for name, member in study.members.items():
+        own = clean[clean["classifier"] == name]
+        accuracy = clopper_pearson(int(own["correct"].sum()), len(own))
+        rows.append(
+            {
+                "classifier": name,
+                "network": member.spec,
+                "weights": study.fingerprints[name][:12],
+                "normalisation": str(study.loaded[name].normalisation or "none"),
+                "right": int(own["correct"].sum()),
+                "of": len(own),
+                "accuracy": words.interval(accuracy, scale=100, unit="%"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def recipes(study: TransferStudy, table: pd.DataFrame) -> pd.DataFrame:
+    """Return what every recipe may spend, and what it spent."""
+    once = table[table["victim"] == table["source"]].groupby("recipe", sort=False)
+    cost = once[["forwards", "backwards", "l2", "linf"]].mean()
+    invalid = once["status"].apply(lambda status: int((status != VALID).sum()))
+    rows = []
+    for text, recipe in study.recipes.items():
+        norm, eps = ball(recipe)
+        rows.append(
+            {
+                "recipe": study.labels[text],
+                "norm": norm,
+                "radius": "no fixed radius" if eps is None else words.number(eps),
+                "gradients at most": recipe.gradients,
+                "gradients": cost.loc[text, "backwards"],
+                "forward passes": cost.loc[text, "forwards"],
+                "mean l2": cost.loc[text, "l2"],
+                "mean linf": cost.loc[text, "linf"],
+                "invalid": invalid[text],
+                "in full": recipe.full,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def recipes_caption(study: TransferStudy) -> str:
+    """Return the caption of the table of recipes."""
+    balls = {ball(recipe) for recipe in study.recipes.values()}
+    caption = (
+        f"The recipes: at most {study.gradients} gradients each; what was spent and how far images "
+        "were moved, means over images and sources. A control's gradients are those of the recipe "
+        "that it is like."
+    )
+    if len(balls) > 1:
+        caption += (
+            f" There are {len(balls)} kinds of norm and radius: recipes of different kinds are not "
+            "rivals, and gains are over a reference of the same kind."
+        )
+    return caption
