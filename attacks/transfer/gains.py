@@ -249,8 +249,7 @@ def _sign_flip(gain: np.ndarray, present: np.ndarray, seed: int) -> float:
     cells = present.sum(1)
     means = gain.sum(1)[cells > 0] / cells[cells > 0]
     moved = means[means != 0]  # the others stay 0 whatever their sign
-    # A single image comes out as far from 0 with either sign.
-    return sign_flip_test(moved, np.zeros_like(moved), seed=seed) if len(moved) > 1 else 1.0
+    return sign_flip_test(moved, np.zeros_like(moved), seed=seed) if len(moved) else 1.0
 
 
 def _frame(pairs: list[tuple[str, str]], **columns: np.ndarray) -> pd.DataFrame:
