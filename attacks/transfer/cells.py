@@ -66,7 +66,7 @@ def cells_of(table: pd.DataFrame) -> Cells:
     if table.empty:
         raise InputError("table: it has no row, so there is nothing to compare.")
     ids, row = np.unique(table["id"].to_numpy(dtype=str), return_inverse=True)
-    names = [table[c].to_numpy(dtype=str) for c in ("recipe", "source", "victim")]
+    names = [[str(x) for x in table[c]] for c in ("recipe", "source", "victim")]
     recipes = list(dict.fromkeys(names[0]))
     classifiers = list(dict.fromkeys([*names[1], *names[2]]))
     order = [{name: i for i, name in enumerate(part)} for part in (recipes, classifiers)]

@@ -97,7 +97,8 @@ def cluster_means(
         share[members, g] = 1 / len(members)
 
     def statistic(sums: np.ndarray) -> np.ndarray:
-        return (sums[..., :c] / sums[..., c:]) @ share
+        # Resamples with equal means are to tie, however the sum of the cells was rounded.
+        return np.round((sums[..., :c] / sums[..., c:]) @ share, 12)
 
     columns = np.concatenate([np.where(present, values, 0), present], axis=1).astype(np.float64)
     some = np.stack([present[:, members].any(1) for members in groups], axis=1)
@@ -249,7 +250,9 @@ def _sign_flip(gain: np.ndarray, present: np.ndarray, seed: int) -> float:
     cells = present.sum(1)
     means = gain.sum(1)[cells > 0] / cells[cells > 0]
     moved = means[means != 0]  # the others stay 0 whatever their sign
-    return sign_flip_test(moved, np.zeros_like(moved), seed=seed) if len(moved) else 1.0
+    if len(moved) < 2:
+        return 1.0  # of one image both signs are equally far from 0
+    return sign_flip_test(moved, np.zeros_like(moved), seed=seed)
 
 
 def _frame(pairs: list[tuple[str, str]], **columns: np.ndarray) -> pd.DataFrame:

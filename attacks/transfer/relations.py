@@ -96,6 +96,10 @@ def relate_images(
         returned), `reason` ("" or why the numbers are NaN: "fewer than 20 images", "constant",
         "determined by what is held fixed", "not measured"). An image counts for a source if all
         covariates that are measured there are finite for it, so that rows compare.
+
+    Holding ranks fixed takes out what is linear in them. Where transfer depends on the confidence
+    in a bent way (it does when there are one or two victims), some of that dependence is left, and
+    a small partial correlation is then no proof of a part of its own.
     """
     names = _covariate_columns(covariates, ("recipe", "source", "id"))
     if missing := [name for name in controls if name not in names]:

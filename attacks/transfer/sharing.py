@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -12,6 +13,16 @@ from core.statistics import bootstrap_sums, expected_jaccard, holm, wilson
 from core.statistics.agreement import jaccard_of_counts, kappa_of_counts, mcnemar_p
 
 Pair = tuple[int, int]
+
+_OVERLAP = (
+    *("recipe", "source", "first", "second", "n", "n_first", "n_second", "n_both", "n_either"),
+    *("jaccard", "jaccard_low", "jaccard_high", "expected_jaccard"),
+    *("kappa", "kappa_low", "kappa_high", "only_first", "only_second", "p", "p_holm"),
+)
+_AGREEMENT = (
+    *("recipe", "source", "first", "second", "n_both", "same", "share", "low", "high"),
+    *("chance", "shuffled", "p", "p_holm"),
+)
 
 
 def shared_images(
@@ -60,7 +71,15 @@ def _overlaps(table: pd.DataFrame, fixed: int, level: float, draws: int, seed: i
         pairs = _pairs(cells, recipe, fixed)
         if pairs:
             frames.append(_named(cells, pairs, fixed, _overlap(cells, pairs, level, draws, seed)))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    columns = ["victim" if name == "source" and fixed == 2 else name for name in _OVERLAP]
+    return _joined(frames, columns)
+
+
+def _joined(frames: list[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """Return the frames as one, which has its columns also where no two cells can be compared."""
+    if not frames:
+        return pd.DataFrame(columns=list(columns))
+    return pd.concat(frames, ignore_index=True)[list(columns)]
 
 
 def _pairs(cells: Cells, recipe: str, fixed: int) -> list[Pair]:
@@ -188,7 +207,7 @@ def same_wrong_class(
             "p_holm": holm(p),
         }
         frames.append(_named(cells, pairs, 1, columns))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return _joined(frames, _AGREEMENT)
 
 
 def _agreement(
