@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "attacks", "landscape")
 COMMANDS = {
     "attacks.craft": "attacks.craft.command",
+    "attacks.transfer": "attacks.transfer.command",
     "landscape.flatness": "landscape.flatness.command",
     "core.train": "core.train",
 }

@@ -146,9 +146,9 @@ def _shared(analysis: Analysis, labels: Mapping[str, str]) -> Finding | None:
         return None
     above = int((rows["kappa_low"] > 0).sum())
     return Finding(
-        f"Classifiers are fooled by the same examples: two victims share "
-        f"{words.percent(rows['jaccard'].mean())} of what fools either (Jaccard index), where "
-        f"independent ones would share {words.percent(rows['expected_jaccard'].mean())}; kappa is "
+        f"Are the same examples shared? Two victims have "
+        f"{words.percent(rows['jaccard'].mean())} of what fools either in common (Jaccard "
+        f"index), where independent ones would have {words.percent(rows['expected_jaccard'].mean())}; kappa is "
         f"{words.number(rows['kappa'].mean(), 2)} on average, and above 0 for "
         f"{words.count(above, len(rows))} pairs of victims ({labels[analysis.main]}).",
         above > len(rows) / 2,
@@ -168,8 +168,8 @@ def _wrong(analysis: Analysis, labels: Mapping[str, str]) -> Finding | None:
     above = int(((rows["p_holm"] < LEVEL) & (rows["share"] > rows["shuffled"])).sum())
     return Finding(
         f"Two victims fooled by the same example say the same wrong class in "
-        f"{words.percent(share)} of cases, against {words.percent(by_chance)} with wrong classes "
-        f"shuffled among images of a class; more than that in {words.count(above, len(rows))} "
+        f"{words.percent(share)} of {int(rows['n_both'].sum()):,} cases, against "
+        f"{words.percent(by_chance)} with wrong classes shuffled among images of a class; more than that in {words.count(above, len(rows))} "
         f"pairs ({labels[analysis.main]}, Holm).",
         above > 0,
     )

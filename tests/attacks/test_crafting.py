@@ -35,6 +35,7 @@ RECIPES = [
     "noise(norm=l2, eps=0.5)",
     "noise(like=pgd(eps=0.1, steps=6))",
     "noise(like=minnorm(steps=12))",
+    "shuffled(like=pgd(eps=0.1, steps=6))",
 ]
 
 
