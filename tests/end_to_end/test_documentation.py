@@ -31,11 +31,18 @@ def test_links_point_at_files_that_exist(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_options_that_pages_name_exist(page):
+    from attacks.craft.command import run as craft
+    from attacks.transfer.command import run as transfer
     from core.cli import parser_of
     from core.train import run as train
     from landscape.flatness.command import run as flatness
 
-    commands = {"landscape.flatness": flatness, "core.train": train}
+    commands = {
+        "attacks.craft": craft,
+        "attacks.transfer": transfer,
+        "core.train": train,
+        "landscape.flatness": flatness,
+    }
     joined = page.read_text().replace("\\\n", " ")
     for module, options in re.findall(r"python -m (\S+)(.*)", joined):
         if module in commands:

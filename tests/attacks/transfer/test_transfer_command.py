@@ -127,12 +127,14 @@ def test_the_files_are_the_examples_of_each_source(made):
             assert len(artifact) == made.summary()["examples"]
 
 
+@pytest.mark.slow
 def test_two_processes_and_another_batch_size_find_the_same(made, tmp_path):
     again = run(**OPTIONS, batch_size=17, launch="processes", out=str(tmp_path / "again"))
     columns = ["id", "recipe", "source", "victim", "prediction", "fooled"]
     pd.testing.assert_frame_equal(made.results()[columns], again.results()[columns])
 
 
+@pytest.mark.slow
 def test_a_run_continues_where_it_was_stopped(made, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(made.path, out)
