@@ -91,7 +91,7 @@ class Attack(Protocol):
     Attributes:
         targeted: whether the references are target classes.
         from_image: whether the first point is the image itself, so that its clean evaluation
-            is the attack's first as well.
+            is the attack's first as well; without the gradient where all rows begin as `last`.
     """
 
     targeted: bool
@@ -248,7 +248,8 @@ def run(
         with_device = (images[rows], labels[rows], references[rows])
         pixels, own, aims = (tensor.to(device) for tensor in with_device)
         state = attack.begin(rows.to(device), pixels, aims, streams)
-        found = evaluated(attack, counting, state, pixels, ids, attack.from_image)
+        gradient = attack.from_image and not bool(state.last.all())
+        found = evaluated(attack, counting, state, pixels, ids, gradient)
         clean[rows] = predictions[rows] = found.predictions.to(clean.device)
         if attack.from_image:
             attack.advance(state, found)

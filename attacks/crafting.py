@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from attacks import gradient_ascent, minimum_norm, noise
+from attacks import apgd, gradient_ascent, minimum_norm, noise
 from attacks.active import Counting, Outcome
 from attacks.inputs import checked_ids, checked_images, checked_labels, device_of, drawn_targets
 from attacks.noisy import Weights
@@ -20,6 +20,8 @@ from core.models import evaluating
 MAKERS: dict[str, Callable[[Task], Outcome]] = {
     "fgsm": gradient_ascent.make,
     "pgd": gradient_ascent.make,
+    "apgd": apgd.make,
+    "apgdt": apgd.make,
     "minnorm": minimum_norm.make,
     "noise": noise.make,
 }
