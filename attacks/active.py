@@ -117,6 +117,7 @@ class Outcome:
         predictions: `(n,)`.
         success: `(n,)` whether the goal is reached beyond what rounding can undo.
         radii: `(n,)` the lengths that a noise control was asked for, else None.
+        broken_by: `(n,)` which part of an attack with several has won, -1 for none, else None.
     """
 
     images: Tensor
@@ -124,6 +125,7 @@ class Outcome:
     predictions: Tensor
     success: Tensor
     radii: Tensor | None = None
+    broken_by: Tensor | None = None
 
 
 S = TypeVar("S", bound=State)
