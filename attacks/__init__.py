@@ -20,6 +20,7 @@ _NAMES = {
     "Crafted": "attacks.crafting",
     "craft": "attacks.crafting",
     "craft_all": "attacks.crafting",
+    "autoattack_components": "attacks.autoattack",
     "verify": "attacks.verification",
     "NoisyClassifier": "attacks.noisy",
     "perturbed_parameters": "attacks.noisy",

@@ -91,7 +91,7 @@ class Attack(Protocol):
     Attributes:
         targeted: whether the references are target classes.
         from_image: whether the first point is the image itself, so that its clean evaluation
-            is the attack's first as well.
+            is the attack's first as well; without the gradient where all rows begin as `last`.
     """
 
     targeted: bool
@@ -117,6 +117,7 @@ class Outcome:
         predictions: `(n,)`.
         success: `(n,)` whether the goal is reached beyond what rounding can undo.
         radii: `(n,)` the lengths that a noise control was asked for, else None.
+        broken_by: `(n,)` which part of an attack with several has won, -1 for none, else None.
     """
 
     images: Tensor
@@ -124,6 +125,7 @@ class Outcome:
     predictions: Tensor
     success: Tensor
     radii: Tensor | None = None
+    broken_by: Tensor | None = None
 
 
 S = TypeVar("S", bound=State)
@@ -248,7 +250,8 @@ def run(
         with_device = (images[rows], labels[rows], references[rows])
         pixels, own, aims = (tensor.to(device) for tensor in with_device)
         state = attack.begin(rows.to(device), pixels, aims, streams)
-        found = evaluated(attack, counting, state, pixels, ids, attack.from_image)
+        gradient = attack.from_image and not bool(state.last.all())
+        found = evaluated(attack, counting, state, pixels, ids, gradient)
         clean[rows] = predictions[rows] = found.predictions.to(clean.device)
         if attack.from_image:
             attack.advance(state, found)

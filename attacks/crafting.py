@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from attacks import gradient_ascent, minimum_norm, noise
+from attacks import apgd, autoattack, fab, gradient_ascent, minimum_norm, noise, square
 from attacks.active import Counting, Outcome
 from attacks.inputs import checked_ids, checked_images, checked_labels, device_of, drawn_targets
 from attacks.noisy import Weights
@@ -20,7 +20,12 @@ from core.models import evaluating
 MAKERS: dict[str, Callable[[Task], Outcome]] = {
     "fgsm": gradient_ascent.make,
     "pgd": gradient_ascent.make,
+    "apgd": apgd.make,
+    "apgdt": apgd.make,
     "minnorm": minimum_norm.make,
+    "fab": fab.make,
+    "square": square.make,
+    "autoattack": autoattack.make,
     "noise": noise.make,
 }
 """What makes a recipe's examples, by the name of its form."""
@@ -45,6 +50,8 @@ class Crafted:
         radii: `(n,)` the lengths a noise control was asked for, in its norm, else None.
         forwards: `(n,)` forward passes spent on each example, the clean one included.
         backwards: `(n,)` backward passes spent on each example.
+        broken_by: `(n,)` of AutoAttack's parts, by their number in `attacks.autoattack.PARTS`, the
+            one that fooled the classifier, -1 where none did; else None.
     """
 
     images: Tensor
@@ -60,6 +67,7 @@ class Crafted:
     radii: Tensor | None
     forwards: Tensor
     backwards: Tensor
+    broken_by: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -205,4 +213,5 @@ def _crafted(
         radii=outcome.radii,
         forwards=counting.forwards + (0 if like is None else like.forwards),
         backwards=counting.backwards + (0 if like is None else like.backwards),
+        broken_by=outcome.broken_by,
     )

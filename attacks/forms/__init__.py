@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from attacks.forms.autoattack import APGD, APGDT, AUTOATTACK, FAB, SQUARE
 from attacks.forms.control import NOISE
 from attacks.forms.form import Form
 from attacks.forms.gradient import FGSM, PGD
 from attacks.forms.minimum import MINNORM
 
-FORMS: dict[str, Form] = {form.name: form for form in (FGSM, PGD, MINNORM, NOISE)}
+FORMS: dict[str, Form] = {
+    form.name: form for form in (FGSM, PGD, APGD, APGDT, MINNORM, FAB, SQUARE, AUTOATTACK, NOISE)
+}
 """Every attack by the name it has in a recipe."""
