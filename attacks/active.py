@@ -22,6 +22,7 @@ from torch.func import functional_call
 
 from attacks.norms import per_example
 from attacks.objectives import lead, rounding
+from attacks.trajectories import Trajectories
 from core import randomness
 from core.errors import InputError
 
@@ -118,6 +119,7 @@ class Outcome:
         success: `(n,)` whether the goal is reached beyond what rounding can undo.
         radii: `(n,)` the lengths that a noise control was asked for, else None.
         broken_by: `(n,)` which part of an attack with several has won, -1 for none, else None.
+        trajectories: the way there, where it was recorded.
     """
 
     images: Tensor
@@ -126,6 +128,7 @@ class Outcome:
     success: Tensor
     radii: Tensor | None = None
     broken_by: Tensor | None = None
+    trajectories: Trajectories | None = None
 
 
 S = TypeVar("S", bound=State)
@@ -313,12 +316,16 @@ def evaluated(
     points: Tensor,
     ids: Sequence[str],
     gradient: bool,
+    seen_as: Callable[[Tensor], Tensor] | None = None,
 ) -> Evaluation:
-    """Run the classifier once, forwards and, if the gradient is wanted, backwards."""
+    """Run the classifier once, forwards and, if the gradient is wanted, backwards.
+
+    With `seen_as` it sees the points changed by this function; the gradient is that at the points.
+    """
     rows, references = state.rows, state.references
     points = points.detach().requires_grad_(gradient)
     with torch.set_grad_enabled(gradient), counting.serving(rows):
-        logits = counting(points)
+        logits = counting(points if seen_as is None else seen_as(points))
         check_logits(logits, references, len(points))
         check_finite(logits.detach(), rows, ids, "logits")
         values = attack.climbed(state, logits)

@@ -35,6 +35,14 @@ RECIPES = [
     "apgd(eps=0.1, steps=6, noisy=gaussian)",
     "apgdt(eps=0.1, steps=6, targets=3)",
     "apgdt(norm=l2, eps=0.02, steps=5, targets=2, restarts=2)",
+    "fgsm(norm=l1, eps=3)",
+    "pgd(norm=l1, eps=3, steps=6, restarts=2, objective=logit)",
+    "pgd(eps=0.1, steps=6, restarts=2, optimiser=adam, stop=false, langevin=0.01)",
+    "pgd(norm=l2, eps=0.5, steps=6, optimiser=sgd, step_size=0.3, momentum=0.9, targeted=true)",
+    "pgd(norm=l1, eps=3, steps=6, optimiser=plain, step_size=1, momentum=0.5, langevin=0.02)",
+    "pgd(eps=0.1, steps=5, objective=dlr, transform=noise, samples=3, random_start=false)",
+    "pgd(eps=0.1, steps=5, transform=diverse, optimiser=rmsprop, restarts=2, stop=true)",
+    "pgd(eps=0.1, steps=4, transform=shift, samples=2, noisy=gaussian, momentum=1)",
     "minnorm(steps=30)",
     "minnorm(steps=12, targeted=true)",
     "fab(steps=8, targets=2)",
@@ -47,6 +55,7 @@ RECIPES = [
     "autoattack(norm=l2, eps=0.05, steps=4, targets=2, queries=10)",
     "noise(eps=0.1)",
     "noise(norm=l2, eps=0.5)",
+    "noise(norm=l1, eps=3)",
     "noise(like=pgd(eps=0.1, steps=6))",
     "noise(like=minnorm(steps=12))",
 ]
@@ -187,6 +196,15 @@ def test_the_same_seed_gives_the_same_bits(recipe):
         assert not torch.equal(first.images[1:], other.images[1:])
 
 
+def refusal(recipe: str, classes: int, shape: tuple[int, ...]) -> str | None:
+    """What a recipe cannot be used for, as its message says it."""
+    if "objective=dlr" in recipe and classes < 3:
+        return "objective: dlr needs at least 3 classes, the classifier has 2"
+    if ("diverse" in recipe or "shift" in recipe) and len(shape) == 1:
+        return r"needs images of shape \(n, c, h, w\)"
+    return None
+
+
 @recipes
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("classes", [2, 3, 10])
@@ -197,6 +215,11 @@ def test_every_kind_of_input_is_served(recipe, dtype, classes, shape):
     images[3], images[4] = images[3].round(), images[4].round()
     model, images = model.to(dtype).eval(), images.to(dtype)
     labels = model(images).argmax(1)
+    refused = refusal(recipe, classes, shape)
+    if refused is not None:
+        with pytest.raises(InputError, match=refused):
+            craft(model, images, labels, recipe)
+        return
     crafted = craft(model, images, labels, recipe)
     assert crafted.images.dtype == dtype
     assert crafted.images.shape == images.shape
@@ -241,7 +264,9 @@ def test_a_control_reuses_the_recipe_it_is_like():
     assert torch.equal(alone.radii, lengths(attack.images - images, "linf"))
 
 
-@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.3), ("linf", 0.5), ("l2", 0.5), ("l2", 2.0)])
+@pytest.mark.parametrize(
+    ("norm", "eps"), [("linf", 0.3), ("linf", 0.5), ("l2", 0.5), ("l2", 2.0), ("l1", 5)]
+)
 def test_noise_keeps_its_length_inside_the_box(norm, eps):
     model = net((3, 8, 8))
     images, labels = data(model, n=40, shape=(3, 8, 8), wrong=0)
