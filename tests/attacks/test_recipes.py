@@ -79,7 +79,7 @@ def test_the_canonical_string_is_short_and_exact(text, canonical):
         ("pgd(eps=big)", ["eps of pgd", "a number", "found big"]),
         ("pgd(eps=8/0)", ["divided by zero"]),
         ("pgd(norm=l7, eps=1)", ["norm of pgd", "linf or l2", "found l7"]),
-        ("minnorm(norm=linf)", ["norm of minnorm", "must be l2"]),
+        ("minnorm(norm=l1)", ["norm of minnorm", "must be l2 or linf"]),
         ("pgd(eps=1, stop=1)", ["stop of pgd", "true or false", "found 1"]),
         ("pgd(eps=1, eps=2)", ["eps is given twice"]),
         ("pgd(eps=1", ["',' or ')'", "at the end"]),
