@@ -10,7 +10,9 @@ MINNORM = Form(
     "minimum-norm",
     "The nearest misclassified point.",
     (
-        Setting("norm", "choice", "norm that is minimised", "l2", choices=("l2", "linf"), shown=True),
+        Setting(
+            "norm", "choice", "norm that is minimised", "l2", choices=("l2", "linf"), shown=True
+        ),
         Setting(
             "steps",
             "integer",

@@ -31,10 +31,14 @@ RECIPES = [
     "pgd(eps=0.1, steps=6, targeted=true, noisy=gaussian, objective=margin)",
     "minnorm(steps=30)",
     "minnorm(steps=12, targeted=true)",
+    "minnorm(norm=linf, steps=30)",
+    "minnorm(steps=24, noisy=gaussian)",
+    "minnorm(norm=linf, steps=12, targeted=true, noisy=filter)",
     "noise(eps=0.1)",
     "noise(norm=l2, eps=0.5)",
     "noise(like=pgd(eps=0.1, steps=6))",
     "noise(like=minnorm(steps=12))",
+    "noise(like=minnorm(norm=linf, steps=12))",
 ]
 
 
