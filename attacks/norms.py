@@ -236,15 +236,23 @@ def sparse_steps(points: Tensor, gradients: Tensor, reach: Tensor) -> Tensor:
     return moved.reshape(gradients.shape).copysign(gradients)
 
 
-def reach(images: Tensor, normals: Tensor, offsets: Tensor) -> Tensor:
-    """The l2 distance within the box to the half-space `normal . step >= offset`, `(n,)`.
+def reach(images: Tensor, normals: Tensor, offsets: Tensor, norm: str = "l2") -> Tensor:
+    """The distance within the box to the half-space `normal . step >= offset`, `(n,)`.
 
-    The shortest step there is `clip(level * normal)`. Infinite where the box does not reach it.
+    The shortest step there is `clip(level * normal)` in l2, and `clip(level * sign(normal))` in
+    linf, where the level is the distance. Infinite where the box does not reach the half-space.
+
+    >>> image, normal = torch.tensor([[0.9, 0.5]]), torch.tensor([[1.0, 1.0]])
+    >>> reach(image, normal, torch.tensor([0.4]), "linf")
+    tensor([0.3000])
     """
     peaks = lengths(normals, "linf")
     scaled = unit_peak(normals)
     size, caps = scaled.abs(), rooms(images, scaled)
     totals = _quotient(offsets.clamp_min(0), peaks)
-    level = water_level(size.square().flatten(1), (size * caps).flatten(1), totals)
+    rates = size if norm == "linf" else size.square()
+    level = water_level(rates.flatten(1), (size * caps).flatten(1), totals)
+    if norm == "linf":
+        return level
     step = torch.minimum(torch.where(size > 0, per_example(level, images) * size, 0), caps)
     return torch.where(torch.isfinite(level), lengths(step, "l2"), torch.inf)

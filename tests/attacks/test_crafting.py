@@ -53,11 +53,15 @@ RECIPES = [
     "square(eps=0.1, queries=30, targeted=true)",
     "autoattack(eps=0.01, steps=4, targets=2, queries=10)",
     "autoattack(norm=l2, eps=0.05, steps=4, targets=2, queries=10)",
+    "minnorm(norm=linf, steps=30)",
+    "minnorm(steps=24, noisy=gaussian)",
+    "minnorm(norm=linf, steps=12, targeted=true, noisy=filter)",
     "noise(eps=0.1)",
     "noise(norm=l2, eps=0.5)",
     "noise(norm=l1, eps=3)",
     "noise(like=pgd(eps=0.1, steps=6))",
     "noise(like=minnorm(steps=12))",
+    "noise(like=minnorm(norm=linf, steps=12))",
 ]
 
 

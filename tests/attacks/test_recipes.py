@@ -98,7 +98,7 @@ def test_the_canonical_string_is_short_and_exact(text, canonical):
         ("pgd(eps=1, transform_scale=0.1)", ["transform_scale needs transform=diverse or"]),
         ("pgd(eps=1, transform=shift, transform_scale=2)", ["transform_scale must be at most 1"]),
         ("pgd(eps=1, samples=3)", ["samples need a transform or noisy"]),
-        ("minnorm(norm=linf)", ["norm of minnorm", "must be l2"]),
+        ("minnorm(norm=l1)", ["norm of minnorm", "must be l2 or linf"]),
         ("pgd(eps=1, stop=1)", ["stop of pgd", "true or false", "found 1"]),
         ("pgd(eps=1, eps=2)", ["eps is given twice"]),
         ("pgd(eps=1", ["',' or ')'", "at the end"]),
