@@ -22,6 +22,7 @@ from torch.func import functional_call
 
 from attacks.norms import per_example
 from attacks.objectives import lead, rounding
+from attacks.trajectories import Trajectories
 from core import randomness
 from core.errors import InputError
 
@@ -91,7 +92,7 @@ class Attack(Protocol):
     Attributes:
         targeted: whether the references are target classes.
         from_image: whether the first point is the image itself, so that its clean evaluation
-            is the attack's first as well.
+            is the attack's first as well; without the gradient where all rows begin as `last`.
     """
 
     targeted: bool
@@ -117,6 +118,8 @@ class Outcome:
         predictions: `(n,)`.
         success: `(n,)` whether the goal is reached beyond what rounding can undo.
         radii: `(n,)` the lengths that a noise control was asked for, else None.
+        broken_by: `(n,)` which part of an attack with several has won, -1 for none, else None.
+        trajectories: the way there, where it was recorded.
     """
 
     images: Tensor
@@ -124,6 +127,8 @@ class Outcome:
     predictions: Tensor
     success: Tensor
     radii: Tensor | None = None
+    broken_by: Tensor | None = None
+    trajectories: Trajectories | None = None
 
 
 S = TypeVar("S", bound=State)
@@ -248,7 +253,8 @@ def run(
         with_device = (images[rows], labels[rows], references[rows])
         pixels, own, aims = (tensor.to(device) for tensor in with_device)
         state = attack.begin(rows.to(device), pixels, aims, streams)
-        found = evaluated(attack, counting, state, pixels, ids, attack.from_image)
+        gradient = attack.from_image and not bool(state.last.all())
+        found = evaluated(attack, counting, state, pixels, ids, gradient)
         clean[rows] = predictions[rows] = found.predictions.to(clean.device)
         if attack.from_image:
             attack.advance(state, found)
@@ -310,12 +316,16 @@ def evaluated(
     points: Tensor,
     ids: Sequence[str],
     gradient: bool,
+    seen_as: Callable[[Tensor], Tensor] | None = None,
 ) -> Evaluation:
-    """Run the classifier once, forwards and, if the gradient is wanted, backwards."""
+    """Run the classifier once, forwards and, if the gradient is wanted, backwards.
+
+    With `seen_as` it sees the points changed by this function; the gradient is that at the points.
+    """
     rows, references = state.rows, state.references
     points = points.detach().requires_grad_(gradient)
     with torch.set_grad_enabled(gradient), counting.serving(rows):
-        logits = counting(points)
+        logits = counting(points if seen_as is None else seen_as(points))
         check_logits(logits, references, len(points))
         check_finite(logits.detach(), rows, ids, "logits")
         values = attack.climbed(state, logits)

@@ -8,19 +8,34 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from attacks import gradient_ascent, minimum_norm, noise, shuffled
+from attacks import (
+    apgd,
+    autoattack,
+    fab,
+    gradient_ascent,
+    minimum_norm,
+    noise,
+    shuffled,
+    square,
+)
 from attacks.active import Counting, Outcome
 from attacks.inputs import checked_ids, checked_images, checked_labels, device_of, drawn_targets
 from attacks.noisy import Weights
 from attacks.recipes import Recipe, parse
 from attacks.task import Task
+from attacks.trajectories import Record, Trajectories, record_of
 from core.errors import InputError
 from core.models import evaluating
 
 MAKERS: dict[str, Callable[[Task], Outcome]] = {
     "fgsm": gradient_ascent.make,
     "pgd": gradient_ascent.make,
+    "apgd": apgd.make,
+    "apgdt": apgd.make,
     "minnorm": minimum_norm.make,
+    "fab": fab.make,
+    "square": square.make,
+    "autoattack": autoattack.make,
     "noise": noise.make,
     "shuffled": shuffled.make,
 }
@@ -46,6 +61,9 @@ class Crafted:
         radii: `(n,)` the lengths a noise control was asked for, in its norm, else None.
         forwards: `(n,)` forward passes spent on each example, the clean one included.
         backwards: `(n,)` backward passes spent on each example.
+        broken_by: `(n,)` of AutoAttack's parts, by their number in `attacks.autoattack.PARTS`, the
+            one that fooled the classifier, -1 where none did; else None.
+        trajectories: the way to each example, if it was to be recorded.
     """
 
     images: Tensor
@@ -61,6 +79,8 @@ class Crafted:
     radii: Tensor | None
     forwards: Tensor
     backwards: Tensor
+    broken_by: Tensor | None = None
+    trajectories: Trajectories | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -77,6 +97,7 @@ def craft(
     targets: Tensor | None = None,
     batch_size: int = 256,
     weights: Sequence[Weights] | None = None,
+    record: bool | int | str | Record | None = None,
 ) -> Crafted:
     """Craft adversarial examples by one recipe.
 
@@ -99,6 +120,10 @@ def craft(
         batch_size: the most images evaluated at once.
         weights: for a recipe with `noisy=weights`, the state dicts that the gradients are taken
             with, one at each step in random order; see `attacks.noisy.NoisyClassifier`.
+        record: whether the way to each example is kept, for `pgd` and `fgsm`: True for every point,
+            a number for every so-many-th, `figures` for objective, lead and length without the
+            images (all points of 256 photographs of 64 x 64 take 13 MB per step); see
+            `attacks.trajectories`.
 
     Raises:
         InputError: an argument cannot be used, or the classifier's logits or gradients are not
@@ -114,6 +139,7 @@ def craft(
         targets=targets,
         batch_size=batch_size,
         weights=weights,
+        record=record,
     )
     return crafted
 
@@ -129,6 +155,7 @@ def craft_all(
     targets: Tensor | None = None,
     batch_size: int = 256,
     weights: Sequence[Weights] | None = None,
+    record: bool | int | str | Record | None = None,
 ) -> list[Crafted]:
     """Craft by several recipes, in their order; a noise control reuses the recipe it is like.
 
@@ -148,7 +175,17 @@ def craft_all(
             like = recipe.get("like")
             model = None if like is None else one(like)
             made[recipe] = _crafted(
-                classifier, images, labels, recipe, seed, names, targets, batch_size, model, weights
+                classifier,
+                images,
+                labels,
+                recipe,
+                seed,
+                names,
+                targets,
+                batch_size,
+                model,
+                weights,
+                kept if recipe in wanted else None,
             )
         return made[recipe]
 
@@ -156,6 +193,11 @@ def craft_all(
     noises = {(recipe.get("like") or recipe).get("noisy") for recipe in wanted}
     if weights is not None and "weights" not in noises:
         raise InputError("weights: given, but no recipe has noisy=weights.")
+    kept = record_of(record)
+    if kept is not None:
+        for recipe in wanted:
+            if MAKERS[recipe.name] is not gradient_ascent.make:
+                raise InputError(f"record: the way is recorded of pgd and fgsm, not of {recipe}.")
     # Inside inference mode no gradient exists, whatever is enabled.
     with torch.inference_mode(False), evaluating(classifier):
         return [one(recipe) for recipe in wanted]
@@ -172,6 +214,7 @@ def _crafted(
     batch_size: int,
     like: Crafted | None,
     weights: Sequence[Weights] | None,
+    record: Record | None,
 ) -> Crafted:
     counting = Counting(classifier, len(images))
     device = device_of(classifier, images)
@@ -190,6 +233,7 @@ def _crafted(
         device=device,
         like=like,
         weights=weights,
+        record=record,
     )
     outcome = MAKERS[recipe.name](task)
     return Crafted(
@@ -206,4 +250,6 @@ def _crafted(
         radii=outcome.radii,
         forwards=counting.forwards + (0 if like is None else like.forwards),
         backwards=counting.backwards + (0 if like is None else like.backwards),
+        broken_by=outcome.broken_by,
+        trajectories=outcome.trajectories,
     )

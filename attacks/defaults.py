@@ -7,6 +7,8 @@ loss, does to the landscape.
 
 from __future__ import annotations
 
+from core.options import number
+
 DEFAULT_DIGITS = (
     "noise(like=pgd(norm=linf, eps=0.2, stop=false))",
     "fgsm(norm=linf, eps=0.2)",
@@ -31,10 +33,14 @@ _TRANSFER = (
     "fgsm(norm=linf, eps={eps})",
     "pgd(norm=linf, eps={eps}, stop=false)",
     "pgd(norm=linf, eps={eps}, momentum=1, stop=false)",
+    "pgd(norm=linf, eps={eps}, optimiser=adam, stop=false)",
     "pgd(norm=linf, eps={eps}, objective=margin, stop=false)",
-    "pgd(norm=linf, eps={eps}, noisy=gaussian)",
-    "pgd(norm=linf, eps={eps}, noisy=filter)",
-    "pgd(norm=linf, eps={eps}, noisy=dropout)",
+    "pgd(norm=linf, eps={eps}, objective=logit, stop=false)",
+    "pgd(norm=linf, eps={eps}, langevin={quarter}, stop=false)",
+    "pgd(norm=linf, eps={eps}, transform=diverse, stop=false)",
+    "pgd(norm=linf, eps={eps}, noisy=gaussian, stop=false)",
+    "pgd(norm=linf, eps={eps}, noisy=filter, stop=false)",
+    "pgd(norm=linf, eps={eps}, noisy=dropout, stop=false)",
 )
 TRANSFER_EPS = {"digits": "0.2", "photographs": "8/255"}
 """The radius, in linf, at which transfer is studied unless told otherwise."""
@@ -47,4 +53,5 @@ def transfer_recipes(eps: str) -> tuple[str, ...]:
     None stops at its first success, since an example that only just fools its source lies at the
     boundary of that classifier, and hardly any other one is fooled by it.
     """
-    return tuple(recipe.format(eps=eps) for recipe in _TRANSFER)
+    quarter = number(eps, "--eps") / 4
+    return tuple(recipe.format(eps=eps, quarter=quarter) for recipe in _TRANSFER)

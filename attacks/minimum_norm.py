@@ -22,9 +22,10 @@ import torch
 from torch import Tensor
 
 from attacks.active import Evaluation, Outcome, State, Streams, fresh
-from attacks.norms import fit, lengths, per_example, reach, unit
+from attacks.norms import lengths, per_example, reach, unit
 from attacks.objectives import lead
 from attacks.recipes import Recipe
+from attacks.spheres import leaned, slope
 from attacks.task import Task
 from core import randomness
 
@@ -72,11 +73,12 @@ class MinimumNorm:
     backward passes. Two classes, a target class, or fewer than 20 steps: no probes and one walk.
     """
 
-    from_image = True
-
     def __init__(self, recipe: Recipe) -> None:
+        self.norm: str = recipe["norm"]
         self.steps: int = recipe["steps"]
         self.targeted: bool = recipe["targeted"]
+        # The clean evaluation is the reference's: its gradient is not the noisy classifier's.
+        self.from_image: bool = recipe["noisy"] is None
         self._streams: Streams
 
     def begin(self, rows: Tensor, images: Tensor, references: Tensor, streams: Streams) -> Walk:
@@ -94,6 +96,15 @@ class MinimumNorm:
             ranks=rows.new_zeros(columns),
             distances=images.new_full(columns, torch.inf),
         )
+
+    def draw(self, state: State) -> int:
+        """Every point has its noisy classifier, those of the probes among them."""
+        assert isinstance(state, Walk)
+        return int(state.step[0])
+
+    def judged(self, state: State) -> bool:
+        """The radius follows what the reference says of every point."""
+        return True
 
     def climbed(self, state: State, logits: Tensor) -> Tensor:
         """The lead in logits: of the row's rival, or of whichever other class is best."""
@@ -140,7 +151,7 @@ class MinimumNorm:
 
     def note_probe(self, state: Walk, found: Evaluation, probing: Tensor, probes: int) -> None:
         """Note the distance of the class just probed; set the next, or begin the first walk."""
-        seems = reach(state.images, found.gradients, -found.values)
+        seems = reach(state.images, found.gradients, -found.values, self.norm)
         now = probing.unsqueeze(1) & (
             torch.arange(PROBES).to(state.step) == state.step.unsqueeze(1)
         )
@@ -167,7 +178,7 @@ class MinimumNorm:
     def take_step(self, state: Walk, found: Evaluation, walking: Tensor, probes: int) -> None:
         """Keep the nearest winner (else the point that came closest), and take the next step."""
         taken = state.points - state.images
-        radii = lengths(taken, "l2")
+        radii = lengths(taken, self.norm)
         scores = torch.where(found.won, -radii, found.leads)
         first_win = found.won & ~state.best_won
         better = (found.won == state.best_won) & (scores > state.best_score)
@@ -180,9 +191,9 @@ class MinimumNorm:
         progress = state.stage.to(radii) / (stages - 1)
         cosine = (1 + torch.cos(math.pi * progress)) / 2
         gradients = self.alive(state, found.gradients, walking)
-        aims = self.next_radii(state, found, gradients, taken, radii, annealed(FACTOR, cosine))
-        share = per_example(annealed(LEAN, cosine) * aims, taken)
-        step = fit(state.images, taken + share * unit(gradients), aims)
+        aims = self.next_radii(state, found, gradients, taken, radii, cosine)
+        shares = annealed(LEAN, cosine)
+        step = leaned(state.images, taken, gradients, shares, aims, self.norm)
         ahead = (state.images + step).clamp(0, 1)
         state.points = torch.where(per_example(walking, ahead), ahead, state.points)
         # The first walk is free once it is under way; the second keeps to its class.
@@ -201,17 +212,22 @@ class MinimumNorm:
         gradients: Tensor,
         taken: Tensor,
         radii: Tensor,
-        factor: Tensor,
+        cosine: Tensor,
     ) -> Tensor:
         """The radius at which the linearisation meets the boundary, within the annealed factor."""
-        shortfall = found.values.abs() / lengths(gradients, "l2")
-        search = torch.where(radii > 0, torch.minimum(radii + shortfall, SEARCH * radii), shortfall)
-        slopes = (gradients * taken).flatten(1).sum(1) / radii
+        factor = annealed(FACTOR, cosine)
+        hair = factor * cosine / 20
+        # From the image the distance in the box; elsewhere a step along the gradient, unclipped.
+        dual = lengths(gradients, "l1" if self.norm == "linf" else "l2")
+        shortfall = found.values.abs() / dual
+        ahead = torch.minimum(radii + shortfall, SEARCH * radii)
+        search = torch.where(radii > 0, ahead, shortfall)
+        slopes = slope(state.images, taken, gradients, self.norm)
         meets = torch.where(slopes > 0, radii - found.values / slopes, torch.inf)
         meets = torch.where(found.won & ~(slopes > 0), 0, meets)
         shortest = torch.minimum(radii, state.nearest)
-        inwards = meets.clamp(shortest * (1 - factor), shortest * (1 - factor / 10))
-        outwards = meets.clamp(radii * (1 + factor / 20), radii * (1 + factor))
+        inwards = meets.clamp(shortest * (1 - factor), shortest * (1 - 2 * hair))
+        outwards = meets.clamp(radii * (1 + hair), radii * (1 + factor))
         unseen = search * (1 + factor / 20)
         return torch.where(found.won, inwards, torch.where(state.won_before, outwards, unseen))
 

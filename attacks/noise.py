@@ -42,8 +42,8 @@ def random_steps(
     Args:
         images: `(n, ...)` in the box.
         radii: `(n,)` lengths, in input units.
-        norm: `linf`: every component moves by the length, with a fair sign; `l2`: the direction
-            is uniform on the sphere.
+        norm: `linf`: every component moves by the length, with a fair sign; `l2`, `l1`: the
+            direction is uniform on the sphere of that norm.
         streams: the random numbers of each image, see `core.randomness.generators`.
 
     Returns:
@@ -59,9 +59,20 @@ def random_steps(
         signs = randomness.signs(streams, shape, images)
         towards = turned(images, signs, reach)
         return torch.minimum(reach, rooms(images, towards)) * towards
-    directions = unit(randomness.normal(streams, shape, images))
+    if norm == "l1":
+        directions = on_cross_polytope(streams, images)
+    else:
+        directions = unit(randomness.normal(streams, shape, images))
     towards = turned(images, directions.sign(), reach * directions.abs())
-    return fit(images, directions.abs() * towards, radii)
+    return fit(images, directions.abs() * towards, radii, norm)
+
+
+def on_cross_polytope(streams: Sequence[np.random.Generator], images: Tensor) -> Tensor:
+    """Draw steps of l1 length 1 uniformly: exponential sizes over their sum, with fair signs."""
+    shape = images.shape[1:]
+    drawn = -torch.log1p(-randomness.uniform(streams, shape, images))
+    signs = randomness.signs(streams, shape, images)
+    return signs * drawn / per_example(lengths(drawn, "l1"), images)
 
 
 def turned(images: Tensor, signs: Tensor, moves: Tensor) -> Tensor:

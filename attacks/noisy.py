@@ -13,7 +13,8 @@ collected weights bring their own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol, cast
 
@@ -239,14 +240,30 @@ def evaluated_noisily(
     if bool(state.last.all()):
         return evaluated(attack, counting, state, state.points, ids, False)
     climbing = cast(NoisyAttack, attack)
-    step = climbing.draw(state)
+    with drawn(noisy, counting, climbing.draw(state)):
+        climbed = evaluated(attack, counting, state, state.points, ids, True)
+    return judged_by_reference(climbed, climbing, counting, state, ids)
+
+
+@contextmanager
+def drawn(noisy: NoisyClassifier, counting: Counting, step: int) -> Iterator[None]:
+    """Run the step's noisy classifier inside the block; say so where its logits are not finite."""
     try:
         with counting.reweighted(noisy.parameters(step)):
-            climbed = evaluated(attack, counting, state, state.points, ids, True)
+            yield
     except InputError as error:
         found = str(error).removesuffix(".")
         raise InputError(f"{found}, with the noisy parameters of step {step}.") from error
-    if climbing.judged(state):
+
+
+def judged_by_reference(
+    climbed: Evaluation, attack: NoisyAttack, counting: Counting, state: State, ids: Sequence[str]
+) -> Evaluation:
+    """Return what the reference finds at the points, with the gradients found elsewhere.
+
+    Where the attack does not want them judged they have not won, and are never kept as the best.
+    """
+    if attack.judged(state):
         judged = evaluated(attack, counting, state, state.points, ids, False)
         return replace(judged, gradients=climbed.gradients)
     return replace(

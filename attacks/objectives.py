@@ -4,7 +4,9 @@ An attack that only uses the direction of the gradient (sign or normalised steps
 increasing function of its loss. For the cross-entropy, `softplus(o)` with `o` the log-odds against
 the label, that function is `o` itself: the same direction at every point, and one that does not
 vanish or overflow however confident the classifier is. So no attack stands still on a saturated
-example.
+example. Where the gradient's length counts as well (plain steps, the optimisers of torch, a mean
+over several gradients) the cross-entropy itself is climbed, in the form of `core.losses`, which
+keeps its precision far beyond the confidence at which the usual form's gradient is 0.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from core.losses import margin
+from core.errors import InputError
+from core.losses import cross_entropy, margin
 
 Objective = Callable[[Tensor, Tensor], Tensor]
+Climbed = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
@@ -30,18 +34,87 @@ def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.logsumexp(rest, 1) - logits.gather(1, index).squeeze(1)
 
 
-def objective(name: str, targeted: bool) -> Objective:
+def logit(logits: Tensor, classes: Tensor) -> Tensor:
+    """The logit of one class each, `(n, k), (n,) -> (n,)`."""
+    return logits.gather(1, classes.unsqueeze(1)).squeeze(1)
+
+
+def dlr(logits: Tensor, labels: Tensor) -> Tensor:
+    """The difference of logits ratio, `(n, k), (n,) -> (n,)`; it knows no scale of the logits.
+
+    `-(z_y - max_{i != y} z_i) / (z_(1) - z_(3))`, with `z_(j)` the j-th largest logit. Croce &
+    Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse
+    parameter-free attacks".
+
+    Raises:
+        InputError: fewer than 3 classes: there is no third logit.
+
+    >>> dlr(torch.tensor([[4.0, 3.0, 2.0]]), torch.tensor([0])).item()
+    -0.5
+    """
+    _enough_classes(logits, 3, "dlr")
+    ranked = logits.sort(dim=1, descending=True).values
+    return margin(logits, labels) / _span(ranked[:, 0] - ranked[:, 2])
+
+
+def targeted_dlr(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    """The targeted difference of logits ratio, `(n, k), (n,), (n,) -> (n,)`.
+
+    `-(z_y - z_t) / (z_(1) - (z_(3) + z_(4)) / 2)`; Croce & Hein 2020, as `dlr`.
+
+    Raises:
+        InputError: fewer than 4 classes: there is no fourth logit.
+    """
+    _enough_classes(logits, 4, "targeted dlr")
+    ranked = logits.sort(dim=1, descending=True).values
+    span = _span(ranked[:, 0] - (ranked[:, 2] + ranked[:, 3]) / 2)
+    return (logit(logits, targets) - logit(logits, labels)) / span
+
+
+def _enough_classes(logits: Tensor, least: int, name: str) -> None:
+    if logits.shape[1] < least:
+        raise InputError(
+            f"objective: {name} needs at least {least} classes, the classifier has "
+            f"{logits.shape[1]}."
+        )
+
+
+def _span(spread: Tensor) -> Tensor:
+    """A spread of logits to divide by; where all are equal the ratio is 0, not undefined."""
+    return spread.clamp_min(torch.finfo(spread.dtype).tiny)
+
+
+def objective(chosen: str | Objective, targeted: bool, scaled: bool = False) -> Climbed:
     """Return what is climbed: away from the label or, if targeted, towards the target.
 
-    `cross_entropy` climbs the cross-entropy of the label or descends that of the target, as its
-    log-odds; `log_probability` descends log p of the label or climbs that of the target, which is
-    the same walk; `margin` climbs the best other logit minus the label's, or the target's minus
-    the best other.
+    - `cross_entropy` climbs the cross-entropy of the label or descends that of the target;
+      `log_probability` descends log p of the label or climbs that of the target, which is the same
+      walk. Both as log-odds unless `scaled`.
+    - `margin` climbs the best other logit minus the label's, or the target's minus the best other.
+    - `dlr` is the margin in units of the spread of the largest logits, see `dlr`, `targeted_dlr`.
+    - `logit` descends the label's logit or climbs the target's. Zhao, Liu & Larson 2021, "On
+      success and simplicity: a second look at transferable targeted attacks".
+
+    Args:
+        chosen: one of these names, or a function of logits and references that is climbed as it is,
+            targeted or not: `(n, k), (n,) -> (n,)`.
+        targeted: whether the references are target classes.
+        scaled: whether the size of the gradients matters, so that the cross-entropy itself is
+            climbed in place of the log-odds.
+
+    Returns:
+        A function of logits `(n, k)`, references `(n,)` and labels `(n,)`, to `(n,)`.
     """
-    rises: Objective = margin if name == "margin" else log_odds
-    if targeted:
-        return lambda logits, references: -rises(logits, references)
-    return rises
+    if callable(chosen):
+        return lambda logits, references, labels: chosen(logits, references)
+    if chosen == "dlr" and targeted:
+        return lambda logits, targets, labels: targeted_dlr(logits, labels, targets)
+    sign = -1.0 if targeted else 1.0
+    if chosen == "logit":
+        return lambda logits, references, labels: -sign * logit(logits, references)
+    likelihood = cross_entropy if scaled else log_odds
+    rises = {"margin": margin, "dlr": dlr}.get(chosen, likelihood)
+    return lambda logits, references, labels: sign * rises(logits, references)
 
 
 def lead(logits: Tensor, references: Tensor, targeted: bool) -> Tensor:

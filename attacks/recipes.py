@@ -107,6 +107,62 @@ def parse(
     return _Reader(str(text), argument, gradients).recipe_alone()
 
 
+def filled(name: str, given: dict[str, Value]) -> Recipe:
+    """Return the recipe with these settings, and the defaults of what is not given.
+
+    Where a recipe's string has the name of a choice a function may stand; such a recipe can be
+    crafted by, but its string cannot be parsed.
+
+    Raises:
+        InputError: the attack has no such setting, or a value of the wrong type or out of range;
+            the message names the setting.
+
+    >>> str(filled("pgd", {"norm": "l2", "eps": 0.5}))
+    'pgd(norm=l2, eps=0.5, steps=40)'
+    """
+    form, taken = FORMS[name], dict(given)
+    for key, value in given.items():
+        if key not in form.by_name:
+            raise InputError(f"{key}: {form.title} has no such setting, found {_text(value)}.")
+        setting = form.by_name[key]
+        if callable(value) and setting.kind == "choice":
+            continue
+        problem = setting.problem(value)
+        if problem:
+            raise InputError(f"{key}: must be {problem}, found {_text(value)}.")
+        taken[key] = float(value) if setting.kind == "number" else value
+    values, problem = _completed(form, taken)
+    if problem:
+        raise InputError(f"{problem}.")
+    return Recipe(name, tuple(values.items()))
+
+
+def _completed(form: Form, given: dict[str, Value]) -> tuple[dict[str, Value], str | None]:
+    """Return all values, and what is wrong with them together, or None."""
+    values: dict[str, Value] = {}
+    for setting in form.settings:
+        known = {**given, **values}
+        if setting.name in given:
+            values[setting.name] = given[setting.name]
+        elif setting.default is ...:
+            return values, f"{form.name} needs {setting.name} (such as {setting.example})"
+        else:
+            values[setting.name] = _default(setting, known)
+    problem = form.conflict(values, frozenset(given))
+    return values, problem and f"{form.name}: {problem}"
+
+
+def _steps_within(form: Form, given: dict[str, Value], gradients: int) -> int:
+    """Return the most steps with which a recipe spends no more gradients; the fewest if none do."""
+    low, high = int(form.by_name["steps"].least), gradients
+    while low < high:  # more steps never cost less
+        middle = (low + high + 1) // 2
+        values, problem = _completed(form, {**given, "steps": middle})
+        within = problem is not None or form.gradients(values) <= gradients
+        low, high = (middle, high) if within else (low, middle - 1)
+    return low
+
+
 def label(recipe: Recipe) -> str:
     """Return a short name for figures and tables, for instance `PGD linf 8/255`.
 
@@ -163,7 +219,7 @@ def _text(value: Value) -> str:
         fraction = Fraction(value).limit_denominator(10_000)
         exact = fraction.numerator / fraction.denominator == value
         return str(fraction) if exact else plain
-    return str(value)
+    return getattr(value, "__name__", None) or str(value)
 
 
 class _Reader:
@@ -227,14 +283,15 @@ class _Reader:
                 if key in given:
                     raise self.error(f"{key} is given twice")
                 self.take("=", f"'=' after {key}")
-                given[key] = self.checked(form.by_name[key], name, self.value())
+                setting = form.by_name[key]
+                given[key] = self.checked(setting, name, self.value(setting.kind == "recipe"))
                 if self.peek() != ")":
                     self.take(",", "',' or ')'")
             self.take(")", "')'")
         return self.filled(form, given)
 
-    def value(self) -> Value:
-        """Read a number, a fraction, true or false, a word, or a recipe in brackets."""
+    def value(self, recipe: bool) -> Value:
+        """Read a number, a fraction, true or false, a word, or a recipe, if one may stand here."""
         if self.at < len(self.tokens) and self.tokens[self.at][0] == "number":
             number = self.number()
             if self.peek() != "/":
@@ -247,7 +304,7 @@ class _Reader:
         word = self.take("name", "a value")
         if word in ("true", "false"):
             return word == "true"
-        if self.peek() == "(" or word in FORMS:
+        if self.peek() == "(" or (recipe and word in FORMS):
             self.at -= 1
             return self.recipe()
         return word
@@ -270,28 +327,8 @@ class _Reader:
     def filled(self, form: Form, given: dict[str, Value]) -> Recipe:
         """Return the recipe with the defaults of what was not given."""
         if self.gradients is not None and "steps" in form.by_name and "steps" not in given:
-            # More steps never cost less: halve the range of those that the budget may allow.
-            low, high = int(form.by_name["steps"].least), self.gradients
-            while low < high:
-                middle = (low + high + 1) // 2
-                spent = form.gradients(self.completed(form, {**given, "steps": middle}))
-                low, high = (middle, high) if spent <= self.gradients else (low, middle - 1)
-            given = {**given, "steps": low}
-        values = self.completed(form, given)
-        problem = form.conflict(values, frozenset(given))
+            given = {**given, "steps": _steps_within(form, given, self.gradients)}
+        values, problem = _completed(form, given)
         if problem:
-            raise self.error(f"{form.name}: {problem}")
+            raise self.error(problem)
         return Recipe(form.name, tuple(values.items()))
-
-    def completed(self, form: Form, given: dict[str, Value]) -> dict[str, Value]:
-        """Return the values of all settings in their order."""
-        values: dict[str, Value] = {}
-        for setting in form.settings:
-            known = {**given, **values}
-            if setting.name in given:
-                values[setting.name] = given[setting.name]
-            elif setting.default is ...:
-                raise self.error(f"{form.name} needs {setting.name} (such as {setting.example})")
-            else:
-                values[setting.name] = _default(setting, known)
-        return values

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from attacks import active
-from attacks.active import Attack, Counting, Outcome
+from attacks.active import Attack, Counting, Evaluate, Outcome
 from attacks.noisy import NoisyClassifier, Weights, evaluated_noisily
 from attacks.recipes import Recipe
+from attacks.trajectories import Record
 
 if TYPE_CHECKING:
     from attacks.crafting import Crafted
@@ -35,6 +36,7 @@ class Task:
         device: where the classifier computes.
         like: for a control, what the recipe it copies has made.
         weights: for `noisy=weights`, the state dicts to choose from.
+        record: what of the way to the examples is kept.
     """
 
     recipe: Recipe
@@ -48,6 +50,7 @@ class Task:
     device: torch.device
     like: Crafted | None = None
     weights: Sequence[Weights] | None = None
+    record: Record | None = None
 
     def noisy_classifier(self) -> NoisyClassifier | None:
         """Return the noisy classifiers that the recipe asks for, or None."""
@@ -63,12 +66,16 @@ class Task:
             seed=self.seed,
         )
 
-    def run(self, attack: Attack) -> Outcome:
+    def run(
+        self, attack: Attack, evaluate: Evaluate | None = None, lockstep: bool = False
+    ) -> Outcome:
         """Run an attack of the active set on all examples, see `active.run`.
 
-        Where the recipe asks for noisy classifiers, the attack is a `NoisyAttack`.
+        Where the recipe asks for noisy classifiers, the attack is a `NoisyAttack`, unless it says
+        how points are evaluated.
         """
-        noisy = self.noisy_classifier()
+        if evaluate is None and (noisy := self.noisy_classifier()) is not None:
+            evaluate, lockstep = partial(evaluated_noisily, noisy), True
         return active.run(
             attack,
             self.counting,
@@ -79,6 +86,6 @@ class Task:
             self.seed,
             self.batch_size,
             self.device,
-            None if noisy is None else partial(evaluated_noisily, noisy),
-            lockstep=noisy is not None,
+            evaluate,
+            lockstep,
         )

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator
 
-from attacks.craft.findings import fooled, is_control
+from attacks.craft.findings import fooled
+from attacks.recipe_lists import is_control
 from core.report import words
+from core.report.drawing import Drawing, aside, name_lines, plain_ticks
 from core.report.figures import subplots
 from core.report.groups import GroupStyle, group_styles
 
 POINTS = 150
 """Examples drawn as points of their own; quartiles are of all."""
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure, the table behind it, and what it shows."""
-
-    name: str
-    figure: Figure
-    data: pd.DataFrame
-    caption: str
 
 
 def looks(labels: Mapping[str, str]) -> dict[str, GroupStyle]:
@@ -51,7 +41,7 @@ def success(rows: pd.DataFrame, styles: Mapping[str, GroupStyle]) -> Drawing:
             va="center",
             fontsize=11,
         )
-    _lines(ax, list(rows["label"]))
+    name_lines(ax, list(rows["label"]))
     ax.set_xlim(-2, 102)
     ax.set_xlabel("fooled, % of the correctly classified images")
     return Drawing(
@@ -89,9 +79,7 @@ def passes(
                 markersize=6 + 2 * room, markerfacecolor="none", markeredgewidth=2)  # fmt: skip
         data.append(pd.DataFrame({"recipe": recipe, "passes": x, "share": y}))
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    plain_ticks(ax.xaxis, LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
     ax.set_ylim(-4, 108)
     ax.set_xlabel("forward and backward passes spent on the image")
     ax.set_ylabel("fooled, %")
@@ -133,10 +121,8 @@ def distances(
         ax.set_xlim(low, high)
         subs = (1.0,) if high > 100 * low else (1.0, 2.0, 5.0)
         narrow = high < 5 * low
-        ax.xaxis.set_major_locator(MaxNLocator(4) if narrow else LogLocator(subs=subs))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-    _lines(axes[0, 0], list(labels.values()))
+        plain_ticks(ax.xaxis, MaxNLocator(4) if narrow else LogLocator(subs=subs))
+    name_lines(axes[0, 0], list(labels.values()))
     axes[0, 1].grid(True, axis="x")
     axes[0, 1].grid(False, axis="y")
     figure.supxlabel("distance from the genuine image (input units)", fontsize=13)
@@ -151,17 +137,8 @@ def distances(
 
 def _strip(ax: Axes, values: np.ndarray, quartiles: np.ndarray, row: int, look: GroupStyle) -> None:
     shown = values[np.unique(np.linspace(0, len(values) - 1, POINTS).astype(int))]
-    # The golden ratio spreads points evenly and looks random, without being so.
-    aside = ((np.arange(len(shown)) * 0.6180339887) % 1 - 0.5) * 0.6
-    ax.plot(shown, row + aside, linestyle="none", marker=look.marker, markersize=3.5, alpha=0.45,
+    places = row + aside(len(shown), 0.6)
+    ax.plot(shown, places, linestyle="none", marker=look.marker, markersize=3.5, alpha=0.45,
             color=look.color, markeredgewidth=0)  # fmt: skip
     ax.plot(quartiles[[0, 2]], [row, row], color="#222222", linewidth=4, solid_capstyle="butt")
     ax.plot(quartiles[1], row, "o", markersize=7, color="white", markeredgecolor="#222222")
-
-
-def _lines(ax: Axes, names: list[str]) -> None:
-    """Name the lines of a panel, the first on top."""
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.grid(True, axis="x")
-    ax.grid(False, axis="y")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from attacks.masking import CHECKS
+from attacks.recipe_lists import is_control
 from attacks.recipes import parse
 from core.report import words
 from core.statistics import Interval, clopper_pearson
@@ -25,11 +26,6 @@ class Finding:
     good: bool | None = None
     verdict: str = ""
     recipe: str | None = None
-
-
-def is_control(recipe: str) -> bool:
-    """Say whether a recipe is a control (noise, steps of other images), no attack."""
-    return parse(recipe).control
 
 
 def fooled(table: pd.DataFrame) -> pd.Series:

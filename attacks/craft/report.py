@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from attacks.artifacts import save_crafted
 from attacks.craft import figures
-from attacks.craft.findings import findings, fooled, is_control, outcomes
+from attacks.craft.findings import findings, fooled, outcomes
+from attacks.crafted_shards import crafted_shards, save_artifacts
 from attacks.masking import CHECKS
+from attacks.recipe_lists import is_control
 from attacks.recipes import parse
 from attacks.tables import images_of
-from core.models import fingerprint
 from core.report import Report, words
-from core.report.figures import save_figure, style
-from core.statistics import Interval
-from core.studies import file_safe
+from core.report.drawing import save_drawings
+from core.report.facts import classifier_fact, data_fact, run_facts
+from core.report.figures import style
+from core.report.tables import intervals
+from core.report.versions import GENUINE, add_versions, predicted
 
 if TYPE_CHECKING:
     from attacks.craft.study import CraftStudy
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 SHOWN = 6
 """Examples whose pictures are in the report."""
-
-GENUINE = "genuine"
 
 METHOD = """
 Success is counted on images that are classified correctly as they are; images that are wrong from
@@ -51,16 +50,7 @@ def write(study: CraftStudy, run: RunDirectory) -> dict[str, Any]:
     rows = outcomes(table, study.labels)
     checks = run.read("masking") if study.masking_checks else None
     found = findings(rows, checks)
-    for recipe in study.attacks:
-        save_crafted(
-            run.adversarial,
-            run.read(_shards(recipe)),
-            study.chosen.shape,
-            recipe,
-            seed=study.seed,
-            classifier=fingerprint(study.classifier),
-            data=study.all_images.fingerprint,
-        )
+    save_artifacts(run, study, study.attacks)
 
     report = Report(
         "Adversarial examples, crafted and verified",
@@ -75,10 +65,7 @@ def write(study: CraftStudy, run: RunDirectory) -> dict[str, Any]:
             figures.passes(table, study.labels, styles),
             figures.distances(table, study.labels, styles),
         ]
-        saved = {
-            d.name: (save_figure(d.figure, run.figures, d.name, data=d.data), d.caption)
-            for d in drawn
-        }
+        saved = save_drawings(drawn, run.figures)
     report.section("How many are fooled")
     report.figure(*saved["success"])
     report.table(
@@ -115,19 +102,9 @@ def write(study: CraftStudy, run: RunDirectory) -> dict[str, Any]:
     }
 
 
-def _shards(recipe: str) -> str:
-    return f"craft/{file_safe(recipe)}/"
-
-
 def _spoken(rows: pd.DataFrame) -> pd.DataFrame:
-    def shares(estimate: str, low: str, high: str) -> list[str]:
-        ends = rows[[estimate, low, high]].to_numpy(float)
-        return [
-            words.interval(Interval(*line), scale=100, unit="%")
-            if np.isfinite(line).all()
-            else "n/a"
-            for line in ends
-        ]
+    def shares(*columns: str) -> list[str]:
+        return intervals(rows, columns, scale=100, unit="%")
 
     return pd.DataFrame(
         {
@@ -170,19 +147,11 @@ def _plain_checks(checks: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _facts(study: CraftStudy, rows: pd.DataFrame, run: RunDirectory) -> dict[str, str]:
-    images, made = study.all_images, run.environment()
-    begun = datetime.fromisoformat(made["started"])
-    took = (datetime.now(begun.tzinfo) - begun).total_seconds()
+    right, total = int(rows["clean_correct"].iloc[0]), len(study.chosen)
     return {
-        "data": f"{study.data}, split {images.split}: {len(images)} images of shape "
-        f"{images.shape}, {len(images.class_names)} classes; {len(study.chosen)} attacked",
-        "classifier": f"{study.model}, weights {fingerprint(study.classifier)[:12]}; right on "
-        f"{words.count(int(rows['clean_correct'].iloc[0]), len(study.chosen))} of the images used",
-        "seed": str(study.seed),
-        "time": f"{words.duration(took)} from the first start, pauses included; begun "
-        f"{begun:%Y-%m-%d %H:%M %Z}",
-        "versions": ", ".join(f"{k} {v}" for k, v in made["versions"].items()),
-        "device": f"{study.device}, {study.threads} thread(s) per process",
+        "data": data_fact(study.data, study.all_images, f"{total} attacked"),
+        "classifier": classifier_fact(study.model, study.classifier, right, total),
+        **run_facts(run.environment(), seed=study.seed, device=study.device, threads=study.threads),
     }
 
 
@@ -197,35 +166,20 @@ def _examples(report: Report, study: CraftStudy, run: RunDirectory, table: pd.Da
         report.text("No image was fooled, so there is none to show.")
         return
     names = study.all_images.class_names
-    chosen = study.chosen.select(ids)
     keys = [str(i) for i in ids]
-    columns: dict[str, np.ndarray] = {GENUINE: chosen.tensors()[0].numpy()}
+    versions: dict[str, np.ndarray] = {}
     lines: dict[str, list[str]] = {}
     for recipe, label in study.labels.items():
         rows = table[table["recipe"] == recipe].set_index("id").loc[keys]
-        made = run.read(_shards(recipe)).set_index("id").loc[keys].reset_index()
-        columns[label] = images_of(made, study.chosen.shape).nan_to_num().numpy()
-        lines[label] = _captions(rows["prediction"], rows["confidence"], names)
-        lines[GENUINE] = _captions(rows["clean_prediction"], rows["clean_confidence"], names)
-    # Ten times, as long as all but a hundredth of what is changed stays within the grey scale.
-    changes = np.abs(np.stack([columns[label] for label in study.labels.values()])
-                     - columns[GENUINE])  # fmt: skip
-    large = np.quantile([0.05, *changes[changes > 0.05]], 0.99)
-    gain = float(f"{0.5 / large:.1g}")
-    report.examples(
-        columns,
-        "Images that the most attacks fooled: the genuine image, its versions, and what was "
-        f"changed, {gain:g} times enlarged (grey: nothing). Below each the prediction and its "
-        "confidence.",
-        gain=gain,
-        captions=lines,
-        titles=[f"{i}: {names[int(k)]}" for i, k in zip(ids, chosen.labels, strict=True)],
-        reference=GENUINE,
+        made = run.read(crafted_shards(recipe)).set_index("id").loc[keys].reset_index()
+        versions[label] = images_of(made, study.chosen.shape).nan_to_num().numpy()
+        lines[label] = predicted(rows["prediction"], rows["confidence"], names)
+        lines[GENUINE] = predicted(rows["clean_prediction"], rows["clean_confidence"], names)
+    add_versions(
+        report,
+        study.chosen.select(ids),
+        versions,
+        lines,
+        "Images that the most attacks fooled",
+        visible=0.99,
     )
-
-
-def _captions(predictions: pd.Series, confidences: pd.Series, names: tuple[str, ...]) -> list[str]:
-    return [
-        f"{names[int(p)]}, {words.percent(float(c))}" if p >= 0 else "not finite"
-        for p, c in zip(predictions, confidences, strict=True)
-    ]

@@ -12,21 +12,18 @@ import torch
 from torch import Tensor
 
 from attacks.craft import report
+from attacks.crafted_shards import CRAFT
 from attacks.crafting import craft
-from attacks.defaults import DEFAULT_DIGITS, DEFAULT_PHOTOGRAPHS
 from attacks.masking import masking_checks
-from attacks.recipes import label, parse
+from attacks.recipe_lists import default_recipes, recipe_list, unique_labels
 from attacks.tables import IMAGE, images_of, with_images
 from attacks.verification import verify
 from core.data import ImageSet
-from core.errors import InputError
 from core.models import resolve_device
-from core.options import positive, split_list
-from core.studies import RunDirectory, Unit, file_safe
+from core.options import positive
+from core.studies import RunDirectory, Unit
 from core.studies.classifier_study import ClassifierStudy
-
-BLOCK = 50
-"""Examples in a unit: fixed, so that neither launcher nor batch size changes a result."""
+from core.studies.study import block_units, blocks
 
 MASKING = "masking"
 """The key of the unit that looks for masked gradients, on the first block."""
@@ -50,27 +47,18 @@ class CraftStudy(ClassifierStudy):
     @cached_property
     def labels(self) -> dict[str, str]:
         """The short name of every recipe, unique, in the order of the report."""
-        named: dict[str, str] = {}
-        for recipe in self.attacks:
-            short = label(parse(recipe))
-            named[recipe] = short if short not in named.values() else recipe
-        return named
+        return unique_labels(self.attacks)
 
     def units(self) -> list[Unit]:
         """Return crafting units and the masking checks (phase 0), and verifying units (phase 1)."""
-        count = len(self.chosen)
-        blocks = [(i, min(i + BLOCK, count)) for i in range(0, count, BLOCK)]
+        spans = blocks(len(self.chosen))
         units = [
-            Unit(
-                key=f"{task}/{file_safe(recipe)}/{start:06d}",
-                phase=phase,
-                settings={"recipe": recipe, "start": start, "stop": stop},
-            )
-            for phase, task in enumerate(("craft", "verify"))
+            unit
+            for phase, task in enumerate((CRAFT, "verify"))
             for recipe in self.attacks
-            for start, stop in blocks
+            for unit in block_units(task, recipe, spans, phase=phase, recipe=recipe)
         ]
-        first = {"start": 0, "stop": blocks[0][1]}
+        first = {"start": 0, "stop": spans[0][1]}
         return [*units, Unit(MASKING, 0, first)] if self.masking_checks else units
 
     def compute(self, unit: Unit, run: RunDirectory) -> pd.DataFrame:
@@ -90,7 +78,7 @@ class CraftStudy(ClassifierStudy):
         recipe = unit.settings["recipe"]
         if unit.phase == 0:
             return self._craft(recipe, images, labels, ids)
-        return self._verify(recipe, images, labels, run.read(f"craft{unit.key[len('verify') :]}"))
+        return self._verify(recipe, images, labels, run.read(f"{CRAFT}{unit.key[len('verify') :]}"))
 
     def _craft(
         self, recipe: str, images: Tensor, labels: Tensor, ids: Sequence[str]
@@ -153,18 +141,12 @@ def plan(
     Raises:
         InputError: naming the option.
     """
-    defaults = DEFAULT_DIGITS if data == "digits" else DEFAULT_PHOTOGRAPHS
-    recipes = list(defaults) if attacks is None else split_list(attacks, "--attacks")
-    recipes = [str(parse(r)) for r in recipes]
-    if not recipes:
-        raise InputError("--attacks: give at least one recipe.")
-    if len(set(recipes)) < len(recipes):
-        raise InputError("--attacks: the same recipe is given twice.")
+    recipes = recipe_list(attacks, default_recipes(data))
     for name, number in (("examples", examples), ("batch_size", batch_size), ("threads", threads)):
         positive(number, f"--{name}")
     return CraftStudy(
         examples=examples,
-        attacks=tuple(recipes),
+        attacks=recipes,
         batch_size=batch_size,
         threads=threads,
         device=str(resolve_device(device)),

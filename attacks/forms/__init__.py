@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from attacks.forms.autoattack import APGD, APGDT, AUTOATTACK, FAB, SQUARE
 from attacks.forms.control import NOISE, SHUFFLED
 from attacks.forms.form import Form
 from attacks.forms.gradient import FGSM, PGD
 from attacks.forms.minimum import MINNORM
 
-FORMS: dict[str, Form] = {form.name: form for form in (FGSM, PGD, MINNORM, NOISE, SHUFFLED)}
+FORMS: dict[str, Form] = {
+    form.name: form
+    for form in (FGSM, PGD, APGD, APGDT, MINNORM, FAB, SQUARE, AUTOATTACK, NOISE, SHUFFLED)
+}
 """Every attack by the name it has in a recipe."""

@@ -38,7 +38,7 @@ NOISE = Form(
             "choice",
             "norm of the length",
             lambda values: None if values.get("like") is not None else "linf",
-            choices=("linf", "l2"),
+            choices=("linf", "l2", "l1"),
             shown=True,
         ),
         Setting(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attacks.forms.common import TARGETED
+from attacks.forms.common import NOISE_SCALE, NOISY, TARGETED, noisy_conflict
 from attacks.forms.form import Form, Setting
 
 MINNORM = Form(
@@ -10,7 +10,9 @@ MINNORM = Form(
     "minimum-norm",
     "The nearest misclassified point.",
     (
-        Setting("norm", "choice", "norm that is minimised", "l2", choices=("l2",), shown=True),
+        Setting(
+            "norm", "choice", "norm that is minimised", "l2", choices=("l2", "linf"), shown=True
+        ),
         Setting(
             "steps",
             "integer",
@@ -21,6 +23,9 @@ MINNORM = Form(
             shown=True,
         ),
         TARGETED,
+        NOISY,
+        NOISE_SCALE,
     ),
+    noisy_conflict,
     gradients=lambda values: values["steps"],
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from attacks.crafted_shards import CRAFT
 from attacks.tables import images_of
 from core.report import Report, words
 from core.studies import file_safe
@@ -65,7 +66,7 @@ def _show(
     genuine = chosen.tensors()[0].numpy()
     made, lines, before, said = [], [], [], []
     for source, name in picked:
-        crafted = run.read(f"craft/{file_safe(source)}/")
+        crafted = run.read(f"{CRAFT}/{file_safe(source)}/")
         crafted = crafted[(crafted["recipe"] == recipe) & (crafted["id"] == name)]
         made.append(images_of(crafted, study.chosen.shape).numpy()[0])
         own = rows[(rows["source"] == source) & (rows["id"] == name)].set_index("victim")

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
-from attacks.craft.figures import Drawing, looks
+from attacks.craft.figures import looks
 from attacks.recipes import parse
 from attacks.transfer.analysis import Analysis, weighted, without_source
 from attacks.transfer.findings import LEVEL, over_all
 from core.report import words
+from core.report.drawing import Drawing, name_lines, plain_ticks
 from core.report.figures import subplots
 from core.report.groups import GroupStyle
 from core.report.plots import Effect, forest
@@ -73,7 +73,7 @@ def rates(analysis: Analysis, labels: Mapping[str, str]) -> Drawing:
             fontsize=11,
         )
         data.append(row.to_dict() | {"white_box": own})
-    lines(ax, list(labels.values()))
+    name_lines(ax, list(labels.values()))
     ax.set_xlim(-2, 102)
     ax.set_xlabel("fooled, % of the images that every classifier gets right")
     return Drawing(
@@ -142,10 +142,7 @@ def curves(analysis: Analysis) -> Drawing | None:
         ax.plot(sure["scale"], 100 * sure["gain"], "o", color="#222222", markersize=9)
         if (mean["scale"] > 0).all() and mean["scale"].nunique() > 1:
             ax.set_xscale("log")
-            ax.xaxis.set_major_locator(NullLocator())
-            ax.set_xticks(sorted(mean["scale"].unique()))
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
-            ax.xaxis.set_minor_formatter(NullFormatter())
+            plain_ticks(ax.xaxis, FixedLocator(sorted(mean["scale"].unique())))
             ax.xaxis.set_minor_locator(NullLocator())
         ax.set_title(f"{kind} noise in the classifier")
         ax.set_xlabel("share of dropped weights" if kind == "dropout" else
@@ -188,7 +185,7 @@ def wrong(analysis: Analysis, labels: Mapping[str, str]) -> Drawing | None:
                 markeredgecolor="white")  # fmt: skip
         ax.annotate(f"{words.percent(share)} / {words.percent(shuffled)}", (1.02, i),
                     xycoords=("axes fraction", "data"), va="center", fontsize=11)  # fmt: skip
-    lines(ax, [labels[recipe] for recipe in kept])
+    name_lines(ax, [labels[recipe] for recipe in kept])
     ax.set_xlim(-2, 102)
     ax.set_xlabel("the same wrong class, % of the examples that fool both victims")
     return Drawing(
@@ -230,7 +227,7 @@ def relations(analysis: Analysis, label: str) -> Drawing | None:
                 ax.plot(row["rho"], i + aside, look.marker, color=look.color, markersize=6.5,
                         markerfacecolor=look.color if sure else "white",
                         label=f"from {source}" if not held and i == 0 else None)  # fmt: skip
-        lines(ax, [analysis.names[name] for name in kept])
+        name_lines(ax, [analysis.names[name] for name in kept])
         ax.set_xlim(-1.02, 1.02)
         ax.set_title(title)
         ax.set_xlabel("rank correlation with transfer")
@@ -287,11 +284,3 @@ def alignment(analysis: Analysis, table: pd.DataFrame, label: str) -> Drawing | 
         f"and how many of the source's examples ({label}) fool the victim; bars are 95 % Wilson "
         "intervals. Colour: source; marker: victim.",
     )
-
-
-def lines(ax: Axes, names: list[str]) -> None:
-    """Name the lines of a panel, the first on top."""
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.grid(True, axis="x")
-    ax.grid(False, axis="y")

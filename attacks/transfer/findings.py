@@ -145,10 +145,10 @@ def _shared(analysis: Analysis, labels: Mapping[str, str]) -> Finding | None:
     if not len(rows):
         return None
     above = int((rows["kappa_low"] > 0).sum())
+    common, by_chance = (words.percent(rows[c].mean()) for c in ("jaccard", "expected_jaccard"))
     return Finding(
-        f"Are the same examples shared? Two victims have "
-        f"{words.percent(rows['jaccard'].mean())} of what fools either in common (Jaccard "
-        f"index), where independent ones would have {words.percent(rows['expected_jaccard'].mean())}; kappa is "
+        f"Are the same examples shared? Two victims have {common} of what fools either in common "
+        f"(Jaccard index), where independent ones would have {by_chance}; kappa is "
         f"{words.number(rows['kappa'].mean(), 2)} on average, and above 0 for "
         f"{words.count(above, len(rows))} pairs of victims ({labels[analysis.main]}).",
         above > len(rows) / 2,
@@ -163,14 +163,15 @@ def _wrong(analysis: Analysis, labels: Mapping[str, str]) -> Finding | None:
     rows = rows[(rows["recipe"] == analysis.main) & (rows["n_both"] > 0)]
     if not len(rows):
         return None
-    share = weighted(rows["share"], rows["n_both"])
-    by_chance = weighted(rows["shuffled"], rows["n_both"])
+    share, by_chance = (
+        words.percent(weighted(rows[column], rows["n_both"])) for column in ("share", "shuffled")
+    )
     above = int(((rows["p_holm"] < LEVEL) & (rows["share"] > rows["shuffled"])).sum())
     return Finding(
-        f"Two victims fooled by the same example say the same wrong class in "
-        f"{words.percent(share)} of {int(rows['n_both'].sum()):,} cases, against "
-        f"{words.percent(by_chance)} with wrong classes shuffled among images of a class; more than that in {words.count(above, len(rows))} "
-        f"pairs ({labels[analysis.main]}, Holm).",
+        f"Two victims fooled by the same example say the same wrong class in {share} of "
+        f"{int(rows['n_both'].sum()):,} cases, against {by_chance} with wrong classes shuffled "
+        f"among images of a class; more than that in {words.count(above, len(rows))} pairs "
+        f"({labels[analysis.main]}, Holm).",
         above > 0,
     )
 

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from attacks.craft.figures import Drawing
 from attacks.transfer.analysis import Analysis, without_source
+from core.report.drawing import Drawing
 from core.report.figures import subplots
 
 MATRICES = 12

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from attacks.artifacts import save_crafted
+from attacks.crafted_shards import CRAFT
 from attacks.transfer import figures, maps, tables
 from attacks.transfer.analysis import Analysis, analyse
 from attacks.transfer.examples import examples
 from attacks.transfer.findings import findings
-from core.report import Report, words
-from core.report.figures import save_figure, style
+from core.report import Report
+from core.report.drawing import save_drawings
+from core.report.facts import data_fact, run_facts
+from core.report.figures import style
 from core.studies import file_safe
 
 if TYPE_CHECKING:
@@ -196,17 +198,13 @@ def _draw(
             figures.relations(analysis, main),
             figures.alignment(analysis, table, main),
         ]
-        return {
-            d.name: (save_figure(d.figure, run.figures, d.name, data=d.data), d.caption)
-            for d in drawings
-            if d is not None
-        }
+        return save_drawings([d for d in drawings if d is not None], run.figures)
 
 
 def _save_examples(study: TransferStudy, run: RunDirectory) -> None:
     """Write each source's examples as files that `--adversarial` takes."""
     for source in study.members:
-        made = run.read(f"craft/{file_safe(source)}/")
+        made = run.read(f"{CRAFT}/{file_safe(source)}/")
         for recipe in study.recipes:
             own = made[made["recipe"] == recipe] if len(made) else made
             if len(own):
@@ -222,18 +220,10 @@ def _save_examples(study: TransferStudy, run: RunDirectory) -> None:
 
 
 def _facts(study: TransferStudy, analysis: Analysis, run: RunDirectory) -> dict[str, str]:
-    images, made = study.all_images, run.environment()
-    begun = datetime.fromisoformat(made["started"])
-    took = (datetime.now(begun.tzinfo) - begun).total_seconds()
+    used = f"{len(study.chosen)} tried, {analysis.images} right everywhere"
     return {
-        "data": f"{study.data}, split {images.split}: {len(images)} images of shape "
-        f"{images.shape}, {len(images.class_names)} classes; {len(study.chosen)} tried, "
-        f"{analysis.images} right everywhere",
+        "data": data_fact(study.data, study.all_images, used),
         "gradient budget": f"{study.gradients} per image",
         "flatness": ", ".join(study.flatness) or "not related; see --flatness",
-        "seed": str(study.seed),
-        "time": f"{words.duration(took)} from the first start, pauses included; begun "
-        f"{begun:%Y-%m-%d %H:%M %Z}",
-        "versions": ", ".join(f"{k} {v}" for k, v in made["versions"].items()),
-        "device": f"{study.device}, {study.threads} thread(s) per process",
+        **run_facts(run.environment(), seed=study.seed, device=study.device, threads=study.threads),
     }

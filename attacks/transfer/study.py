@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from attacks.crafted_shards import CRAFT
 from attacks.defaults import TRANSFER_EPS, transfer_recipes
 from attacks.recipes import Recipe, parse
 from attacks.transfer import report
@@ -31,9 +32,9 @@ from core.models.builtin import BUILT_IN
 from core.options import float_list, number, positive, split_list
 from core.studies import RunDirectory, Unit, file_safe
 from core.studies.classifier_study import ImageStudy
+from core.studies.study import block_units, blocks
 
-BLOCK = 50
-"""Examples in a unit: fixed, so that neither launcher nor batch size changes a result."""
+CLEAN, JUDGE = "clean", "judge"
 
 DIGITS_SCALES = (0.05, 0.1, 0.2, 0.4)
 
@@ -124,21 +125,16 @@ class TransferStudy(ImageStudy):
 
     def units(self) -> list[Unit]:
         """Return the units: looking at genuine images, crafting, judging, joining."""
-        count = len(self.chosen)
-        blocks = [(i, min(i + BLOCK, count)) for i in range(0, count, BLOCK)]
-        kinds = list(families(list(self.recipes.values())))
-        units = []
-        for start, stop in blocks:
-            units.append(_unit(0, "clean", start, stop))
+        spans = blocks(len(self.chosen))
+        units = [Unit(f"{CLEAN}/{a:06d}", 0, {"start": a, "stop": b}) for a, b in spans]
         for name in self.members:
-            for kind in kinds:
-                for start, stop in blocks:
-                    more = {"source": name, "recipe": str(kind)}
-                    units.append(_unit(1, craft_folder(name, str(kind)), start, stop, **more))
+            for kind in families(list(self.recipes.values())):
+                units += block_units(
+                    craft_folder(name), str(kind), spans, phase=1, source=name, recipe=str(kind)
+                )
         for name in self.members:
-            for start, stop in blocks:
-                units.append(_unit(2, f"judge/{file_safe(name)}", start, stop, victim=name))
-        return [*units, *(_unit(3, "table", start, stop) for start, stop in blocks)]
+            units += block_units(JUDGE, name, spans, phase=2, victim=name)
+        return [*units, *(Unit(f"table/{a:06d}", 3, {"start": a, "stop": b}) for a, b in spans)]
 
     def compute(self, unit: Unit, run: RunDirectory) -> pd.DataFrame:
         """Compute one unit."""
@@ -147,7 +143,7 @@ class TransferStudy(ImageStudy):
         if unit.phase == 0:
             images, labels = self.chosen.tensors(range(start, stop), device=self.device)
             return looked_at(self.loaded, images, labels, ids, batch_size=self.batch_size)
-        clean = run.read(f"clean/{start:06d}")
+        clean = run.read(f"{CLEAN}/{start:06d}")
         right = right_everywhere(clean, ids)
         if unit.phase == 1:
             return self._craft(unit, start, [i for i, name in enumerate(ids) if name in set(right)])
@@ -156,7 +152,7 @@ class TransferStudy(ImageStudy):
         crafted = pd.concat([self._crafted(name, start, run) for name in self.members])
         judged = pd.concat(
             [
-                run.read(f"judge/{file_safe(name)}/{start:06d}").assign(victim=name)
+                run.read(f"{JUDGE}/{file_safe(name)}/{start:06d}").assign(victim=name)
                 for name in self.members
             ]
         )
@@ -191,7 +187,9 @@ class TransferStudy(ImageStudy):
     def _crafted(self, source: str, start: int, run: RunDirectory) -> pd.DataFrame:
         """Return what was crafted on one source for one block, by all recipes."""
         kinds = families(list(self.recipes.values()))
-        parts = [run.read(f"{craft_folder(source, str(kind))}/{start:06d}") for kind in kinds]
+        parts = [
+            run.read(f"{craft_folder(source)}/{file_safe(str(kind))}/{start:06d}") for kind in kinds
+        ]
         return pd.concat(parts, ignore_index=True).assign(source=source)
 
     def summarise(self, run: RunDirectory) -> dict[str, Any]:
@@ -199,16 +197,9 @@ class TransferStudy(ImageStudy):
         return report.write(self, run)
 
 
-def craft_folder(source: str, recipe: str) -> str:
-    """Return the folder of the shards that hold a source's examples by a recipe and its controls.
-
-    A control lies with the recipe that it is like.
-    """
-    return f"craft/{file_safe(source)}/{file_safe(recipe)}"
-
-
-def _unit(phase: int, folder: str, start: int, stop: int, **more: Any) -> Unit:
-    return Unit(f"{folder}/{start:06d}", phase, {"start": start, "stop": stop, **more})
+def craft_folder(source: str) -> str:
+    """Return the folder of the shards with a source's examples; controls lie with their recipe."""
+    return f"{CRAFT}/{file_safe(source)}"
 
 
 def plan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,18 +14,11 @@ from attacks.transfer.crossing import VALID
 from attacks.transfer.findings import points
 from attacks.transfer.recipes import ball
 from core.report import words
-from core.statistics import Interval, clopper_pearson
+from core.report.tables import intervals
+from core.statistics import clopper_pearson
 
 if TYPE_CHECKING:
     from attacks.transfer.study import TransferStudy
-
-
-def _share(rows: pd.DataFrame, estimate: str, low: str, high: str, **how: Any) -> list[str]:
-    ends = rows[[estimate, low, high]].to_numpy(float)
-    return [
-        words.interval(Interval(*line), **how) if np.isfinite(line).all() else "n/a"
-        for line in ends
-    ]
 
 
 def rates(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
@@ -37,7 +30,7 @@ def rates(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
             "source": rows["source"],
             "victim": rows["victim"],
             "images": rows["n"],
-            "fooled": _share(rows, "rate", "low", "high", scale=100, unit="%"),
+            "fooled": intervals(rows, ("rate", "low", "high"), scale=100, unit="%"),
         }
     ).iloc[_means_first(rows)]
 
@@ -99,9 +92,9 @@ def shared(rows: pd.DataFrame, labels: Mapping[str, str], fixed: str) -> pd.Data
             "fool the first": rows["n_first"],
             "the second": rows["n_second"],
             "both": rows["n_both"],
-            "Jaccard": _share(rows, "jaccard", "jaccard_low", "jaccard_high"),
+            "Jaccard": intervals(rows, ("jaccard", "jaccard_low", "jaccard_high")),
             "independent": rows["expected_jaccard"],
-            "kappa": _share(rows, "kappa", "kappa_low", "kappa_high"),
+            "kappa": intervals(rows, ("kappa", "kappa_low", "kappa_high")),
             "McNemar p (Holm)": rows["p_holm"].map(words.p_value),
         }
     )
@@ -117,7 +110,7 @@ def wrong(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
             "first": rows["first"],
             "second": rows["second"],
             "fool both": rows["n_both"],
-            "same class": _share(rows, "share", "low", "high", scale=100, unit="%"),
+            "same class": intervals(rows, ("share", "low", "high"), scale=100, unit="%"),
             "shuffled": rows["shuffled"].map(words.percent),
             "p (Holm)": rows["p_holm"].map(words.p_value),
         }
@@ -134,7 +127,7 @@ def relations(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
             "with": rows["covariate"].map(analysis.names),
             "held fixed": ["confidence" if held else "" for held in rows["controlled_for"]],
             "images": rows["n"],
-            "rank correlation": _share(rows, "rho", "low", "high"),
+            "rank correlation": intervals(rows, ("rho", "low", "high")),
             "p (Holm)": rows["p_holm"].map(words.p_value),
             "note": rows["reason"],
         }
@@ -152,7 +145,7 @@ def pairs(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
             "victim": rows["victim"],
             "statistic": rows["statistic"].map(kinds),
             "n": rows["n"],
-            "estimate": _share(rows, "estimate", "low", "high"),
+            "estimate": intervals(rows, ("estimate", "low", "high")),
             "p (Holm)": rows["p_holm"].map(words.p_value),
             "note": rows["reason"],
         }

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from core.errors import InputError
 from core.report import words
+from core.report.drawing import aside, name_lines, plain_ticks
 from core.report.groups import GroupStyle, group_style
 from core.statistics.checks import Array, finite
 from core.statistics.intervals import Interval, bootstrap
@@ -117,10 +118,7 @@ def forest(
     if log:
         ax.set_xscale("log")
         _plain_ticks(ax)
-    ax.set_yticks(range(len(effects)), [effect.label for effect in effects])
-    ax.set_ylim(len(effects) - 0.5, -0.5)
-    ax.grid(True, axis="x")
-    ax.grid(False, axis="y")
+    name_lines(ax, [effect.label for effect in effects])
     ax.set_xlabel(xlabel)
 
 
@@ -128,13 +126,8 @@ def _plain_ticks(ax: Axes) -> None:
     """Label a logarithmic axis of ratios with 0.5, 1, 2 rather than powers of ten."""
     low, high = ax.get_xlim()
     narrow = high < 5 * low
-    ax.xaxis.set_major_locator(
-        MaxNLocator(5, steps=[1, 2, 5, 10])
-        if narrow
-        else LogLocator(subs=(1.0, 2.0, 5.0), numticks=8)
-    )
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.number(value)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    few, many = MaxNLocator(5, steps=[1, 2, 5, 10]), LogLocator(subs=(1.0, 2.0, 5.0), numticks=8)
+    plain_ticks(ax.xaxis, few if narrow else many)
 
 
 def distributions(
@@ -185,10 +178,8 @@ def _distribution(ax: Axes, column: int, values: Array, look: GroupStyle, log: b
             back(heights), column - half, column + half, color=look.color, alpha=0.18, linewidth=0
         )
     points = np.sort(values)[np.unique(np.linspace(0, len(values) - 1, _SHOWN).astype(int))]
-    # The golden ratio spreads points evenly and looks random, without being so.
-    aside = ((np.arange(len(points)) * 0.6180339887) % 1 - 0.5) * 0.36
     ax.plot(
-        column + aside,
+        column + aside(len(points), 0.36),
         back(points),
         linestyle="none",
         marker=look.marker,

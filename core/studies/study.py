@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from core.studies.run_directory import RunDirectory
 
+BLOCK = 50
+"""Examples in a unit: fixed, so that neither launcher nor batch size changes a result."""
+
 _LONGEST_PART = 120
 _KEY_PART = re.compile(r"[A-Za-z0-9_+=@-][A-Za-z0-9_+=@.-]*")
 
@@ -80,6 +83,31 @@ def file_safe(text: str) -> str:
     digest = hashlib.sha256(text.encode()).hexdigest()[:6]
     readable = re.sub(r"[^A-Za-z0-9_+=@.-]+", "-", text).strip("-.")[: _LONGEST_PART - 7]
     return f"{readable}-{digest}" if readable else digest
+
+
+def blocks(count: int, start: int = 0, size: int = BLOCK) -> list[tuple[int, int]]:
+    """Cut the places from `start` to `count` into blocks: (first, one past the last) of each.
+
+    >>> blocks(120), blocks(60, start=40)
+    ([(0, 50), (50, 100), (100, 120)], [(40, 60)])
+    """
+    return [(i, min(i + size, count)) for i in range(start, count, size)]
+
+
+def block_units(
+    task: str, of: str, spans: Sequence[tuple[int, int]], *, phase: int, **settings: Any
+) -> list[Unit]:
+    """Return a unit `task/of/start` for each block, which has `start` and `stop` in its settings.
+
+    >>> [unit.key for unit in block_units("craft", "fgsm", blocks(60), phase=0)]
+    ['craft/fgsm/000000', 'craft/fgsm/000050']
+    """
+    return [
+        Unit(
+            f"{task}/{file_safe(of)}/{start:06d}", phase, {**settings, "start": start, "stop": stop}
+        )
+        for start, stop in spans
+    ]
 
 
 def checked_units(study: Study) -> list[Unit]:

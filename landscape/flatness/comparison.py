@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.report.versions import GENUINE
 from core.statistics import (
     Balance,
     Interval,
@@ -37,10 +38,8 @@ from landscape.flatness.table import column, radii_in
 LEAST_PAIRS = 20
 """Fewer pairs than this make no claim, raw or matched."""
 
-CONTROL = "noise"
 SUCCESS = "success"
 INVALID = ("outside box", "outside ball", "not finite", "wrong length")
-GENUINE = "genuine"
 
 
 @dataclass(frozen=True)
@@ -72,11 +71,6 @@ def headline_columns(table: pd.DataFrame) -> dict[str, Measure]:
         elif measure.name in table:
             chosen[measure.name] = measure
     return chosen
-
-
-def is_control(group: str) -> bool:
-    """Return whether a group is a noise control, which is not meant to change the label."""
-    return group.split("(")[0] == CONTROL
 
 
 def twins(table: pd.DataFrame, group: str) -> tuple[pd.DataFrame, pd.DataFrame]:

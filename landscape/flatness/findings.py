@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from attacks.recipe_lists import is_control
 from core.report import words
 from core.statistics import Interval
-from landscape.flatness.comparison import LEAST_PAIRS, Comparison, is_control
+from landscape.flatness.comparison import LEAST_PAIRS, Comparison
 from landscape.flatness.measures import MEASURES
 
 LEAD = "gaussian_rise"

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from attacks import label, parse
-from attacks.artifacts import save_crafted
+from attacks.crafted_shards import crafted_shards, save_artifacts
+from attacks.recipe_lists import is_control, without_twins
 from attacks.tables import images_of
-from core.models import fingerprint
 from core.report import Report, words
-from core.report.figures import save_figure, style
+from core.report.drawing import save_drawings
+from core.report.facts import classifier_fact, data_fact, run_facts
+from core.report.figures import FigureFiles, style
+from core.report.tables import intervals
+from core.report.versions import GENUINE, add_versions, predicted
 from core.statistics import clopper_pearson
-from core.studies import file_safe
 from landscape.flatness import figures
-from landscape.flatness.comparison import GENUINE, SUCCESS, Comparison, compare, is_control
+from landscape.flatness.comparison import SUCCESS, Comparison, compare
 from landscape.flatness.findings import Finding, findings
 from landscape.flatness.measures import MEASURES, title
 
@@ -35,7 +37,7 @@ def write(study: FlatnessStudy, run: RunDirectory) -> dict[str, Any]:
     """Write adversarial/, figures/ and report.html of a finished run; return the summary."""
     table = run.results()
     labels = group_labels(study)
-    _save_artifacts(study, run)
+    save_artifacts(run, study, study.attacks)
     comparison = compare(table, study.loss, seed=study.seed)
     found = findings(comparison, labels)
     drawn = _draw(table, comparison, labels, study, run)
@@ -104,26 +106,8 @@ exact.
 
 def group_labels(study: FlatnessStudy) -> dict[str, str]:
     """Return the short name of every group but genuine, unique, in the order of the report."""
-    named: dict[str, str] = {}
-    for group in study.groups:
-        artifact = study.artifacts.get(group)
-        short = label(parse(group)) if artifact is None else artifact.label
-        named[group] = short if short not in named.values() else group
-    return named
-
-
-def _save_artifacts(study: FlatnessStudy, run: RunDirectory) -> None:
-    """Write each crafted group as one file that `--adversarial` takes."""
-    for group in study.attacks:
-        save_crafted(
-            run.adversarial,
-            run.read(f"craft/{file_safe(group)}/"),
-            study.chosen.shape,
-            group,
-            seed=study.seed,
-            classifier=fingerprint(study.classifier),
-            data=study.all_images.fingerprint,
-        )
+    made = {group: label(parse(group)) for group in study.attacks}
+    return without_twins({**made, **{group: a.label for group, a in study.artifacts.items()}})
 
 
 def _draw(
@@ -132,7 +116,7 @@ def _draw(
     labels: Mapping[str, str],
     study: FlatnessStudy,
     run: RunDirectory,
-) -> dict[str, tuple[Any, str]]:
+) -> dict[str, tuple[FigureFiles, str]]:
     """Draw and save all figures; name -> (files, caption)."""
     groups = figures.Groups(labels)
     with style(), warnings.catch_warnings():
@@ -149,10 +133,7 @@ def _draw(
             figures.discrimination(comparison, groups),
             figures.stability(table, groups, seed=study.seed),
         ]
-        return {
-            d.name: (save_figure(d.figure, run.figures, d.name, data=d.data), d.caption)
-            for d in drawings
-        }
+        return save_drawings(drawings, run.figures)
 
 
 def _subtitle(study: FlatnessStudy, comparison: Comparison) -> str:
@@ -168,9 +149,9 @@ def _effects_table(comparison: Comparison, labels: Mapping[str, str]) -> pd.Data
         {
             "group": rows["group"].map(labels),
             "measure": [title(m, short=True) for m in rows["measure"]],
-            "raw": _spoken(rows, "estimate", "low", "high"),
-            "matched": _spoken(
-                rows, "matched_estimate", "matched_effect_low", "matched_effect_high"
+            "raw": intervals(rows, ("estimate", "low", "high")),
+            "matched": intervals(
+                rows, ("matched_estimate", "matched_effect_low", "matched_effect_high")
             ),
             "at equal loss": rows["verdict"],
             "effect": rows["effect"],
@@ -179,23 +160,12 @@ def _effects_table(comparison: Comparison, labels: Mapping[str, str]) -> pd.Data
                 for k, n in zip(rows["n_larger"], rows["n"], strict=True)
             ],
             "p (Holm)": rows["p_holm"].map(words.p_value),
-            "AUC": _spoken(rows, "auc", "auc_low", "auc_high"),
+            "AUC": intervals(rows, ("auc", "auc_low", "auc_high")),
             "matched pairs": rows["matched_n"],
             "matched p (Holm)": rows["matched_p_holm"].map(words.p_value),
-            "matched AUC": _spoken(rows, "matched_auc", "matched_low", "matched_high"),
+            "matched AUC": intervals(rows, ("matched_auc", "matched_low", "matched_high")),
         }
     )
-
-
-def _spoken(rows: pd.DataFrame, estimate: str, low: str, high: str) -> list[str]:
-    from core.statistics import Interval
-
-    if estimate not in rows:
-        return ["n/a"] * len(rows)
-    return [
-        words.interval(Interval(e, lo, hi)) if np.isfinite(e) else "n/a"
-        for e, lo, hi in zip(rows[estimate], rows[low], rows[high], strict=True)
-    ]
 
 
 def _groups_table(comparison: Comparison, labels: Mapping[str, str]) -> pd.DataFrame:
@@ -206,19 +176,17 @@ def _groups_table(comparison: Comparison, labels: Mapping[str, str]) -> pd.DataF
 def _facts(study: FlatnessStudy, table: pd.DataFrame, run: RunDirectory) -> dict[str, str]:
     genuine = table[table["group"] == GENUINE]
     right, total = int(genuine["clean_correct"].sum()), len(genuine)
-    accuracy = clopper_pearson(right, total)
     methods = table["hessian_method"].dropna().unique()
-    images = study.all_images
-    made = run.environment()
-    begun = datetime.fromisoformat(made["started"])
-    took = (datetime.now(begun.tzinfo) - begun).total_seconds()
+    partners = len(study.chosen) - len(study.attacked)
     return {
-        "data": f"{study.data}, split {images.split}: {len(images)} images of shape "
-        f"{images.shape}, {len(images.class_names)} classes; {len(study.attacked)} studied, "
-        f"{len(study.chosen) - len(study.attacked)} more as matching partners",
-        "classifier": f"{study.model}, weights {fingerprint(study.classifier)[:12]}; right on "
-        f"{words.count(right, total)} of the images used, "
-        f"{words.interval(accuracy, scale=100, unit='%')}",
+        "data": data_fact(
+            study.data,
+            study.all_images,
+            f"{len(study.attacked)} studied, {partners} more as matching partners",
+        ),
+        "classifier": classifier_fact(
+            study.model, study.classifier, right, total, clopper_pearson(right, total)
+        ),
         "loss": f"{study.loss} of the {study.reference} label, in nats",
         "input Hessian": ", ".join(methods),
         "noise": f"{study.draws} draws per example and radius, l2 radii "
@@ -227,11 +195,7 @@ def _facts(study: FlatnessStudy, table: pd.DataFrame, run: RunDirectory) -> dict
         + ", ".join(f"{r:.3g}" for r in study.worst_case_l2)
         + "; linf "
         + ", ".join(f"{r:.3g}" for r in study.worst_case_linf),
-        "seed": str(study.seed),
-        "time": f"{words.duration(took)} from the first start, pauses included; begun "
-        f"{begun:%Y-%m-%d %H:%M %Z}",
-        "versions": ", ".join(f"{k} {v}" for k, v in made["versions"].items()),
-        "device": f"{study.device}, {study.threads} thread(s) per process",
+        **run_facts(run.environment(), seed=study.seed, device=study.device, threads=study.threads),
     }
 
 
@@ -251,35 +215,25 @@ def _examples(
         report.text("No example was fooled by every attack, so there is none to compare.")
         return
     names = study.all_images.class_names
-    chosen = study.attacked.select(ids)
     by_id = table[~table["pool"]].set_index(["group", "id"])
+    keys = [str(i) for i in ids]
 
     def captions(group: str) -> list[str]:
-        rows = by_id.loc[[(group, str(i)) for i in ids]]
-        return [
-            f"{names[int(p)]}, {words.percent(float(c))}"
-            for p, c in zip(rows["prediction"], rows["confidence"], strict=True)
-        ]
+        rows = by_id.loc[[(group, key) for key in keys]]
+        return predicted(rows["prediction"], rows["confidence"], names)
 
-    columns: dict[str, Any] = {GENUINE: chosen.tensors()[0].numpy()}
+    versions: dict[str, np.ndarray] = {}
     lines = {GENUINE: captions(GENUINE)}
     for group in study.groups:
-        crafted = run.read(f"craft/{file_safe(group)}/").set_index("id")
-        kept = crafted.loc[[str(i) for i in ids]].reset_index()
-        columns[labels[group]] = images_of(kept, study.chosen.shape).numpy()
+        kept = run.read(crafted_shards(group)).set_index("id").loc[keys].reset_index()
+        versions[labels[group]] = images_of(kept, study.chosen.shape).numpy()
         lines[labels[group]] = captions(group)
-    # Ten times, as long as what is changed does not run out of the grey scale.
-    largest = max(np.abs(c - columns[GENUINE]).max() for c in columns.values())
-    gain = min(10.0, float(f"{0.5 / max(largest, 1e-9):.1g}"))
-    report.examples(
-        columns,
-        "The first examples that every attack fooled: the genuine image, its versions, and what "
-        f"was changed, {gain:g} times enlarged (grey: nothing). Below each the prediction and its "
-        "confidence.",
-        gain=gain,
-        captions=lines,
-        titles=[f"{i}: {names[int(k)]}" for i, k in zip(ids, chosen.labels, strict=True)],
-        reference=GENUINE,
+    add_versions(
+        report,
+        study.attacked.select(ids),
+        versions,
+        lines,
+        "The first examples that every attack fooled",
     )
 
 

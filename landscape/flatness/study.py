@@ -13,32 +13,22 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from attacks import (
-    DEFAULT_DIGITS,
-    DEFAULT_PHOTOGRAPHS,
-    AdversarialSet,
-    craft,
-    load_adversarial,
-    parse,
-    verify,
-)
+from attacks import AdversarialSet, craft, load_adversarial, parse, verify
+from attacks.crafted_shards import CRAFT, crafted_shards
+from attacks.recipe_lists import default_recipes, recipe_list
 from attacks.tables import IMAGE, images_of, with_images
 from core.data import ImageSet
 from core.errors import InputError, unknown_name
 from core.losses import LOSSES
-from core.models import (
-    resolve_device,
-)
+from core.models import resolve_device
 from core.options import float_list, positive, split_list
-from core.studies import RunDirectory, Unit, file_safe
+from core.report.versions import GENUINE
+from core.studies import RunDirectory, Unit
 from core.studies.classifier_study import ClassifierStudy
+from core.studies.study import block_units, blocks
 from landscape.flatness import report
 from landscape.flatness.measures import measure
 
-BLOCK = 50
-"""Examples in a unit: fixed, so that neither launcher nor batch size changes a result."""
-
-GENUINE = "genuine"
 REFERENCES = ("predicted", "true", "target")
 
 # l2 radii as multiples of sqrt(d), so that noise of one radius is equally visible at every image
@@ -127,26 +117,13 @@ class FlatnessStudy(ClassifierStudy):
     def units(self) -> list[Unit]:
         """Return crafting units (phase 0) and measuring units (phase 1)."""
         count, total = len(self.attacked), len(self.chosen)
-        blocks = [(i, min(i + BLOCK, count)) for i in range(0, count, BLOCK)]
-        pool = [(i, min(i + BLOCK, total)) for i in range(count, total, BLOCK)]
-        units = [
-            Unit(
-                key=f"craft/{file_safe(group)}/{start:06d}",
-                phase=0,
-                settings={"group": group, "start": start, "stop": stop},
-            )
-            for group in self.groups
-            for start, stop in blocks
-        ]
+        spans, pool = blocks(count), blocks(total, start=count)
+        units = []
+        for group in self.groups:
+            units += block_units(CRAFT, group, spans, phase=0, group=group)
         for group in [GENUINE, *self.groups]:
-            units += [
-                Unit(
-                    key=f"measure/{file_safe(group)}/{start:06d}",
-                    phase=1,
-                    settings={"group": group, "start": start, "stop": stop},
-                )
-                for start, stop in (blocks + pool if group == GENUINE else blocks)
-            ]
+            of_group = spans + pool if group == GENUINE else spans
+            units += block_units("measure", group, of_group, phase=1, group=group)
         return units
 
     def compute(self, unit: Unit, run: RunDirectory) -> pd.DataFrame:
@@ -194,7 +171,7 @@ class FlatnessStudy(ClassifierStudy):
         images, labels = self._genuine(start, stop)
         checked = None
         if group != GENUINE:
-            checked = run.read(f"craft/{file_safe(group)}/{start:06d}")
+            checked = run.read(f"{crafted_shards(group)}{start:06d}")
             images = images_of(checked, self.chosen.shape).to(images)
         table = measure(
             self.classifier,
@@ -251,12 +228,8 @@ def plan(
         InputError: naming the option.
     """
     kind = "digits" if data == "digits" else "photographs"
-    defaults = DEFAULT_DIGITS if kind == "digits" else DEFAULT_PHOTOGRAPHS
-    recipes = list(defaults) if attacks is None else split_list(attacks, "--attacks")
-    files = [] if adversarial is None else split_list(adversarial, "--adversarial")
-    recipes = [str(parse(r)) for r in ([] if files and attacks is None else recipes)]
-    if len(set(recipes)) < len(recipes):
-        raise InputError("--attacks: the same recipe is given twice.")
+    files = split_list(adversarial, "--adversarial")
+    recipes = recipe_list(attacks, () if files else default_recipes(data), least=0)
     if not recipes and not files:
         raise InputError("--attacks: give at least one recipe, or a file with --adversarial.")
     if loss not in LOSSES:
@@ -277,7 +250,7 @@ def plan(
     study = FlatnessStudy(
         examples=examples,
         matching_pool=examples if matching_pool is None else matching_pool,
-        attacks=tuple(recipes),
+        attacks=recipes,
         adversarial=tuple(files),
         loss=loss,
         reference=reference,

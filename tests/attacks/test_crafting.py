@@ -29,13 +29,40 @@ RECIPES = [
     "pgd(norm=l2, eps=0.5, steps=6, restarts=2, noisy=filter, noise_scale=0.3, stop=true)",
     "pgd(eps=0.1, steps=6, noisy=dropout, schedule=cosine, momentum=0.9, random_start=false)",
     "pgd(eps=0.1, steps=6, targeted=true, noisy=gaussian, objective=margin)",
+    "apgd(eps=0.1, steps=6)",
+    "apgd(norm=l2, eps=0.5, steps=6, restarts=2, objective=dlr)",
+    "apgd(eps=0.1, steps=6, objective=dlr, targeted=true)",
+    "apgd(eps=0.1, steps=6, noisy=gaussian)",
+    "apgdt(eps=0.1, steps=6, targets=3)",
+    "apgdt(norm=l2, eps=0.02, steps=5, targets=2, restarts=2)",
+    "fgsm(norm=l1, eps=3)",
+    "pgd(norm=l1, eps=3, steps=6, restarts=2, objective=logit)",
+    "pgd(eps=0.1, steps=6, restarts=2, optimiser=adam, stop=false, langevin=0.01)",
+    "pgd(norm=l2, eps=0.5, steps=6, optimiser=sgd, step_size=0.3, momentum=0.9, targeted=true)",
+    "pgd(norm=l1, eps=3, steps=6, optimiser=plain, step_size=1, momentum=0.5, langevin=0.02)",
+    "pgd(eps=0.1, steps=5, objective=dlr, transform=noise, samples=3, random_start=false)",
+    "pgd(eps=0.1, steps=5, transform=diverse, optimiser=rmsprop, restarts=2, stop=true)",
+    "pgd(eps=0.1, steps=4, transform=shift, samples=2, noisy=gaussian, momentum=1)",
     "minnorm(steps=30)",
     "minnorm(steps=12, targeted=true)",
+    "fab(steps=8, targets=2)",
+    "fab(norm=l2, steps=8, targets=3)",
+    "fab(eps=0.005, steps=5, targets=2)",
+    "square(eps=0.1, queries=30)",
+    "square(norm=l2, eps=0.5, queries=30, rescheduled=true)",
+    "square(eps=0.1, queries=30, targeted=true)",
+    "autoattack(eps=0.01, steps=4, targets=2, queries=10)",
+    "autoattack(norm=l2, eps=0.05, steps=4, targets=2, queries=10)",
+    "minnorm(norm=linf, steps=30)",
+    "minnorm(steps=24, noisy=gaussian)",
+    "minnorm(norm=linf, steps=12, targeted=true, noisy=filter)",
     "noise(eps=0.1)",
     "noise(norm=l2, eps=0.5)",
+    "noise(norm=l1, eps=3)",
     "noise(like=pgd(eps=0.1, steps=6))",
     "noise(like=minnorm(steps=12))",
     "shuffled(like=pgd(eps=0.1, steps=6))",
+    "noise(like=minnorm(norm=linf, steps=12))",
 ]
 
 
@@ -174,6 +201,15 @@ def test_the_same_seed_gives_the_same_bits(recipe):
         assert not torch.equal(first.images[1:], other.images[1:])
 
 
+def refusal(recipe: str, classes: int, shape: tuple[int, ...]) -> str | None:
+    """What a recipe cannot be used for, as its message says it."""
+    if "objective=dlr" in recipe and classes < 3:
+        return "objective: dlr needs at least 3 classes, the classifier has 2"
+    if ("diverse" in recipe or "shift" in recipe) and len(shape) == 1:
+        return r"needs images of shape \(n, c, h, w\)"
+    return None
+
+
 @recipes
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("classes", [2, 3, 10])
@@ -184,6 +220,11 @@ def test_every_kind_of_input_is_served(recipe, dtype, classes, shape):
     images[3], images[4] = images[3].round(), images[4].round()
     model, images = model.to(dtype).eval(), images.to(dtype)
     labels = model(images).argmax(1)
+    refused = refusal(recipe, classes, shape)
+    if refused is not None:
+        with pytest.raises(InputError, match=refused):
+            craft(model, images, labels, recipe)
+        return
     crafted = craft(model, images, labels, recipe)
     assert crafted.images.dtype == dtype
     assert crafted.images.shape == images.shape
@@ -228,7 +269,9 @@ def test_a_control_reuses_the_recipe_it_is_like():
     assert torch.equal(alone.radii, lengths(attack.images - images, "linf"))
 
 
-@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.3), ("linf", 0.5), ("l2", 0.5), ("l2", 2.0)])
+@pytest.mark.parametrize(
+    ("norm", "eps"), [("linf", 0.3), ("linf", 0.5), ("l2", 0.5), ("l2", 2.0), ("l1", 5)]
+)
 def test_noise_keeps_its_length_inside_the_box(norm, eps):
     model = net((3, 8, 8))
     images, labels = data(model, n=40, shape=(3, 8, 8), wrong=0)

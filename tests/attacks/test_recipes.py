@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from attacks.forms import FORMS
 from attacks.forms.common import NOISES
+from attacks.forms.gradient import TORCH, has_natural_length
 from attacks.recipes import Recipe, label, parse, slug
 from core.errors import InputError
 
@@ -26,7 +27,12 @@ def test_what_is_left_out_is_filled_in():
         "random_start": True,
         "schedule": "constant",
         "momentum": 0.0,
+        "optimiser": "steepest",
         "objective": "cross_entropy",
+        "langevin": 0.0,
+        "transform": None,
+        "transform_scale": None,
+        "samples": 1,
         "noisy": None,
         "noise_scale": None,
         "stop": True,
@@ -51,6 +57,11 @@ def test_what_is_left_out_is_filled_in():
         (
             "noise(like=pgd(norm=linf, eps=8/255))",
             "noise(like=pgd(norm=linf, eps=8/255, steps=40))",
+        ),
+        (
+            "pgd(eps=8/255, transform=noise, samples=3, optimiser=adam, objective=dlr)",
+            "pgd(norm=linf, eps=8/255, steps=40, optimiser=adam, objective=dlr, transform=noise, "
+            "samples=3)",
         ),
         ("noise(norm=l2, eps=.5)", "noise(norm=l2, eps=0.5)"),
         (
@@ -78,8 +89,16 @@ def test_the_canonical_string_is_short_and_exact(text, canonical):
         ("pgd(eps=1e999)", ["eps of pgd", "above 0", "found inf"]),
         ("pgd(eps=big)", ["eps of pgd", "a number", "found big"]),
         ("pgd(eps=8/0)", ["divided by zero"]),
-        ("pgd(norm=l7, eps=1)", ["norm of pgd", "linf or l2", "found l7"]),
-        ("minnorm(norm=linf)", ["norm of minnorm", "must be l2"]),
+        ("pgd(norm=l7, eps=1)", ["norm of pgd", "linf or l2 or l1", "found l7"]),
+        ("pgd(eps=1, optimiser=plain)", ["optimiser=plain in linf needs step_size"]),
+        ("pgd(norm=l2, eps=1, optimiser=adam)", ["optimiser=adam in l2 needs step_size"]),
+        ("pgd(eps=1, optimiser=adam, momentum=0.9)", ["optimiser=adam has no momentum"]),
+        ("pgd(eps=1, optimiser=adam, patience=3)", ["patience does not go with an optimiser"]),
+        ("pgd(eps=1, transform=shift, patience=3)", ["patience does not go with transform"]),
+        ("pgd(eps=1, transform_scale=0.1)", ["transform_scale needs transform=diverse or"]),
+        ("pgd(eps=1, transform=shift, transform_scale=2)", ["transform_scale must be at most 1"]),
+        ("pgd(eps=1, samples=3)", ["samples need a transform or noisy"]),
+        ("minnorm(norm=l1)", ["norm of minnorm", "must be l2 or linf"]),
         ("pgd(eps=1, stop=1)", ["stop of pgd", "true or false", "found 1"]),
         ("pgd(eps=1, eps=2)", ["eps is given twice"]),
         ("pgd(eps=1", ["',' or ')'", "at the end"]),
@@ -144,6 +163,18 @@ def written(name: str, values: dict) -> str:
     return f"{name}({', '.join(f'{k}={text(v)}' for k, v in values.items())})"
 
 
+def fitting(values: dict) -> dict:
+    """What a step of PGD needs so that its settings go together."""
+    others = {}
+    if not has_natural_length(values.get("optimiser", "steepest"), values.get("norm", "linf")):
+        others["step_size"] = values.get("step_size", 0.01)
+    if values.get("optimiser") in set(TORCH) - {"sgd", "rmsprop"}:
+        others["momentum"] = 0
+    if "transform_scale" in values:
+        others["transform_scale"] = min(values["transform_scale"], 1)
+    return others
+
+
 @st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     name = draw(st.sampled_from(sorted(FORMS)))
@@ -154,7 +185,13 @@ def recipes(draw: st.DrawFn) -> Recipe:
         values.pop("noise_scale", None)
     if values.get("noisy") == "dropout" and "noise_scale" in values:
         values["noise_scale"] %= 1
-    if "noisy" in values:
+    if name == "pgd":
+        values |= fitting(values)
+        if "transform" not in values:
+            values.pop("transform_scale", None)
+            if "noisy" not in values:
+                values.pop("samples", None)
+    if {"noisy", "transform"} & set(values) or values.get("optimiser") in TORCH:
         values.pop("patience", None)
     recipe = parse(written(name, values))
     if name != "noise" and draw(st.booleans()):
