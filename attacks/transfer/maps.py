@@ -13,7 +13,7 @@ from attacks.transfer.analysis import Analysis, without_source
 from core.report.drawing import Drawing
 from core.report.figures import subplots
 
-MATRICES = 12
+MATRICES = 15
 """Recipes that have a matrix of their own in the figure; the table has all."""
 
 
