@@ -15,7 +15,7 @@ from attacks.noisy import Weights
 from attacks.recipes import Recipe, parse
 from attacks.task import Task
 from core.errors import InputError
-from core.models import evaluating
+from core.models import evaluating, weights_fingerprint
 
 MAKERS: dict[str, Callable[[Task], Outcome]] = {
     "fgsm": gradient_ascent.make,
@@ -52,6 +52,8 @@ class Crafted:
         backwards: `(n,)` backward passes spent on each example.
         broken_by: `(n,)` of AutoAttack's parts, by their number in `attacks.autoattack.PARTS`, the
             one that fooled the classifier, -1 where none did; else None.
+        weights: the fingerprint of the weights of a recipe with `noisy=weights`, else None; see
+            `core.models.weights_fingerprint`.
     """
 
     images: Tensor
@@ -68,6 +70,7 @@ class Crafted:
     forwards: Tensor
     backwards: Tensor
     broken_by: Tensor | None = None
+    weights: str | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -214,4 +217,12 @@ def _crafted(
         forwards=counting.forwards + (0 if like is None else like.forwards),
         backwards=counting.backwards + (0 if like is None else like.backwards),
         broken_by=outcome.broken_by,
+        weights=like.weights if like is not None else _fingerprint(recipe, weights),
     )
+
+
+def _fingerprint(recipe: Recipe, weights: Sequence[Weights] | None) -> str | None:
+    """Return what identifies the weights that a recipe's gradients were taken with."""
+    if recipe.get("noisy") != "weights" or weights is None:
+        return None
+    return weights_fingerprint(weights)
