@@ -19,6 +19,7 @@ import pytest
 from attacks import craft, load_adversarial, parse
 from attacks.craft import findings, report, run
 from attacks.craft.command import run as command_run
+from attacks.masking import CHECKS
 from core import load_classifier, load_images
 from core.cli import command
 from core.models import fingerprint
@@ -100,7 +101,8 @@ def test_the_report_answers_first_and_shows_figures_examples_and_checks(made):
         "distances.csv",
     }
     checks = made.summary()["masking_checks"]
-    assert len(checks) == 7
+    assert [check["check"] for check in checks] == list(CHECKS)
+    assert "digits_mlp" in checks[-1]["explanation"]
     assert all(check["passed"] for check in checks)
 
 
@@ -174,6 +176,10 @@ def test_a_classifier_that_is_always_wrong_leaves_nothing_to_say(tmp_path, monke
         (["--attacks", ""], ["--attacks", "at least one"]),
         (["--examples", "0"], ["--examples"]),
         (["--masking_checks", "maybe"], ["--masking_checks", "maybe"]),
+        (["--others", "digits_mlp"], ["--others", "--masking_checks"]),
+        (["--masking_checks", "--others", "digits_mlp@"], ["--others", "SPEC[@CHECKPOINT]"]),
+        (["--masking_checks", "--others", "digits_mpl"], ["--others", "digits_mlp"]),
+        (["--masking_checks", "--others", "digits_mlp,digits_mlp"], ["--others", "twice"]),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(options, expected, tmp_path, monkeypatch):
