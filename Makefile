@@ -24,10 +24,10 @@ flatness: $(INSTALLED) ## the main job on the embedded default: flatness around 
 	@$(PY) -m landscape.flatness --launch processes --workers 2
 
 test: $(INSTALLED) ## the everyday suite (under 10 minutes on 2 cores)
-	@$(TEST_ENVIRONMENT) $(PY) -m pytest -n 2 -q
+	@$(TEST_ENVIRONMENT) $(PY) -m pytest -n 2 --dist loadgroup -q
 
 test-all: $(INSTALLED) ## the suite with its slow tests
-	@$(TEST_ENVIRONMENT) $(PY) -m pytest -n 2 -q -m ''
+	@$(TEST_ENVIRONMENT) $(PY) -m pytest -n 2 --dist loadgroup -q -m ''
 
 lint: $(INSTALLED) ## ruff and mypy
 	@$(PY) -m ruff check .

@@ -16,7 +16,7 @@ from attacks.recipes import Recipe, parse
 from attacks.task import Task
 from attacks.trajectories import Record, Trajectories, record_of
 from core.errors import InputError
-from core.models import evaluating
+from core.models import evaluating, weights_fingerprint
 
 MAKERS: dict[str, Callable[[Task], Outcome]] = {
     "fgsm": gradient_ascent.make,
@@ -54,6 +54,8 @@ class Crafted:
         broken_by: `(n,)` of AutoAttack's parts, by their number in `attacks.autoattack.PARTS`, the
             one that fooled the classifier, -1 where none did; else None.
         trajectories: the way to each example, if it was to be recorded.
+        weights: the fingerprint of the weights of a recipe with `noisy=weights`, else None; see
+            `core.models.weights_fingerprint`.
     """
 
     images: Tensor
@@ -71,6 +73,7 @@ class Crafted:
     backwards: Tensor
     broken_by: Tensor | None = None
     trajectories: Trajectories | None = None
+    weights: str | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -242,4 +245,12 @@ def _crafted(
         backwards=counting.backwards + (0 if like is None else like.backwards),
         broken_by=outcome.broken_by,
         trajectories=outcome.trajectories,
+        weights=like.weights if like is not None else _fingerprint(recipe, weights),
     )
+
+
+def _fingerprint(recipe: Recipe, weights: Sequence[Weights] | None) -> str | None:
+    """Return what identifies the weights that a recipe's gradients were taken with."""
+    if recipe.get("noisy") != "weights" or weights is None:
+        return None
+    return weights_fingerprint(weights)

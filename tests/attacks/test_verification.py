@@ -110,3 +110,18 @@ def test_a_control_has_to_have_its_length_and_need_not_fool():
 def test_shapes_that_do_not_agree_are_refused():
     with pytest.raises(InputError, match="adversarial: expected the images' shape"):
         verify(Sign(), IMAGES, IMAGES[:3], LABELS, "minnorm")
+
+
+def test_without_a_recipe_there_is_no_ball_but_all_else_is_checked():
+    made, labels = planted()
+    table = verify(Sign(), IMAGES, made, labels, None, batch_size=3)
+    assert table.status.tolist() == [
+        "success", "not fooled", "success", "success", "outside box", "not finite",
+        "clean wrong", "not fooled",
+    ]  # fmt: skip
+    assert table.linf[2] == pytest.approx(0.21, abs=1e-6)
+    assert "target" not in table
+    targets = torch.tensor([2, 1, 1, 1, 1, 1, 2, 1])
+    table = verify(Sign(), IMAGES, made, labels, None, targets=targets)
+    assert table.status.tolist()[:4] == ["not fooled", "not fooled", "success", "success"]
+    assert table.target_reached.tolist()[:4] == [False, False, True, True]
