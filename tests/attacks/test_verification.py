@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from attacks import verify
+from attacks import craft, verify
 from core.errors import InputError
 
 
@@ -110,3 +110,13 @@ def test_a_control_has_to_have_its_length_and_need_not_fool():
 def test_shapes_that_do_not_agree_are_refused():
     with pytest.raises(InputError, match="adversarial: expected the images' shape"):
         verify(Sign(), IMAGES, IMAGES[:3], LABELS, "minnorm")
+
+
+def test_an_l1_control_of_a_photograph_keeps_its_length_in_float32():
+    images = torch.rand(6, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 3))
+    labels = model(images).argmax(1)
+    for recipe in ("noise(norm=l1, eps=12)", "noise(norm=l1, eps=300)"):
+        made = craft(model, images, labels, recipe)
+        table = verify(model, images, made.images, labels, recipe, radii=made.radii)
+        assert table.length_kept.all()
