@@ -41,6 +41,9 @@ format: $(INSTALLED) ## let ruff rewrite what it can
 benchmarks: .venv-benchmarks/.installed ## side by side with the peers, in an environment of their own
 	@OMP_NUM_THREADS=2 .venv-benchmarks/bin/python -m benchmarks
 
+# AutoAttack's authors have no package: one revision of their repository serves.
+AUTOATTACK := "autoattack @ https://github.com/fra31/auto-attack/archive/a39220048b3c9f2cca9a4d3a54604793c68eca7e.zip"
+
 # The peers are installed for the benchmark alone. torchattacks pins requests~=2.25.1 of 2021, and
 # never imports it: it is installed without its dependencies.
 .venv-benchmarks/.installed: pyproject.toml constraints.txt benchmarks/requirements.txt
@@ -48,6 +51,8 @@ benchmarks: .venv-benchmarks/.installed ## side by side with the peers, in an en
 	@echo "installing the toolkit and its peers into .venv-benchmarks ..."
 	@.venv-benchmarks/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -r benchmarks/requirements.txt
 	@.venv-benchmarks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps torchattacks==3.5.1
+	@.venv-benchmarks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(AUTOATTACK) \
+		|| echo "the authors' AutoAttack cannot be fetched: its benchmark will list it as not installed"
 	@touch $@
 
 clean: ## remove what tests and linters leave (not .venv, not runs)
