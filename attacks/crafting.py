@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from attacks import gradient_ascent, minimum_norm, noise
 from attacks.active import Counting, Outcome
+from attacks.forms.zoo import ZOO
 from attacks.inputs import checked_ids, checked_images, checked_labels, device_of, drawn_targets
 from attacks.noisy import Weights
 from attacks.recipes import Recipe, parse
 from attacks.task import Task
+from attacks.zoo import crafting as zoo
 from core.errors import InputError
 from core.models import evaluating
 
@@ -22,6 +24,7 @@ MAKERS: dict[str, Callable[[Task], Outcome]] = {
     "pgd": gradient_ascent.make,
     "minnorm": minimum_norm.make,
     "noise": noise.make,
+    **dict.fromkeys(ZOO, zoo.make),
 }
 """What makes a recipe's examples, by the name of its form."""
 

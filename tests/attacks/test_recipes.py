@@ -156,8 +156,13 @@ def recipes(draw: st.DrawFn) -> Recipe:
         values["noise_scale"] %= 1
     if "noisy" in values:
         values.pop("patience", None)
+    sides = sorted(values.pop(side) for side in ("smallest", "largest") if side in values)
+    if len(sides) == 2:
+        values["smallest"], values["largest"] = sides
+    if values.get("theta") == 0:
+        values.pop("theta")
     recipe = parse(written(name, values))
-    if name != "noise" and draw(st.booleans()):
+    if name != "noise" and recipe["norm"] in ("linf", "l2") and draw(st.booleans()):
         return parse(f"noise(like={recipe})")
     return recipe
 
