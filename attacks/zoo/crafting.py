@@ -6,6 +6,7 @@ that it cannot change, and random numbers that belong to the example. What it ma
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +48,7 @@ def make(task: Task) -> Outcome:
         refuse_classes(task, classes)
     made = task.images.clone()
     size = 1 if not zoo.together else task.batch_size // (task.recipe.get(zoo.copies or "") or 1)
-    for rows in right.split(max(size, 1)):
+    for rows in batches(right, max(size, 1)):
         made[rows.to(made.device)] = attacked(task, zoo, made_by, rows, classes)
     predictions, won, _ = judged(task, made, right)
     predictions = torch.where(torch.isin(every, right), predictions, clean)
@@ -108,6 +109,8 @@ def attacked(
         task.noisy_classifier(),
     )
     attack = made_by(shown, **zoo.constructed_with(dict(task.recipe.settings)) | sized(task))
+    if task.recipe.name == "sparsefool":
+        attack.deepfool.steps = task.recipe["boundary_steps"]
     aims = references
     targeted = bool(task.recipe.get("targeted"))
     if task.recipe.name == "jsma" and not targeted:
@@ -120,8 +123,15 @@ def attacked(
     translated = Translated(streams if zoo.together else None, zoo.made_by == "CW")
     shown.translated = translated
     fixed = randomness.generator(task.seed, "", "zoo") if zoo.together else streams[0]
-    with torch.enable_grad(), seeded(fixed, task.device, images.dtype), translated:
-        given = aims if zoo.labels_are_targets else labels
+    given = aims if zoo.labels_are_targets else labels
+    with (
+        torch.enable_grad(),
+        seeded(fixed, task.device, images.dtype),
+        warnings.catch_warnings(),
+        translated,
+    ):
+        # What a newer numpy or torch thinks of its code is no news to whoever asks for an attack.
+        warnings.filterwarnings("ignore", module="torchattacks")
         found = attack.forward(shown.attacked(images), given.clone())
     found = found.detach().reshape(images.shape).to(images)
     return within(task, images, found).to(task.images.device)
@@ -154,12 +164,17 @@ def within(task: Task, images: Tensor, found: Tensor) -> Tensor:
     return torch.where(per_example((excess > 0) & (excess <= ROUNDING), found), brought, found)
 
 
+def batches(rows: Tensor, size: int) -> tuple[Tensor, ...]:
+    """Return the rows in batches; none where there are no rows."""
+    return rows.split(size) if len(rows) else ()
+
+
 def judged(task: Task, points: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, int]:
     """Return classes, which points reach the goal, both `(n,)` on the CPU, and the class count."""
     predictions = torch.full((len(points),), -1)
     won = torch.zeros(len(points), dtype=torch.bool)
     classes = 0
-    for part in rows.split(task.batch_size):
+    for part in batches(rows, task.batch_size):
         with torch.no_grad(), task.counting.serving(part):
             there = part.to(points.device)
             logits = task.counting(points[there].to(task.device))

@@ -127,6 +127,7 @@ BALL = (
         "Salman et al. 2019, Provably robust deep learning via adversarially trained smoothed "
         "classifiers",
         *zip(SMOOTHING, ("noise_type", "noise_sd", "noise_batch_size"), strict=True),
+        gradients=by_steps(lambda values: values["draws"]),
         words=SPELLED,
         fixed={"batch_max": 10**9},
         together=True,
@@ -154,7 +155,7 @@ BALL = (
                 TARGETED,
             ),
             noisy_conflict,
-            by_steps(),
+            by_steps(lambda values: values["draws"]),
         ),
         "PGDRSL2",
         "Salman et al. 2019, Provably robust deep learning via adversarially trained smoothed "

@@ -127,6 +127,9 @@ MINIMUM = (
             (
                 minimised("l0"),
                 steps(10),
+                Setting(
+                    "boundary_steps", "integer", "steps of DeepFool to each boundary", 50, least=1
+                ),
                 Setting("lam", "number", "how far beyond the boundary to aim", 3.0, above=0),
                 OVERSHOOT,
                 NOISY,
