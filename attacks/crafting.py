@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from attacks import apgd, autoattack, fab, gradient_ascent, minimum_norm, noise, square
 from attacks.active import Counting, Outcome
+from attacks.forms.zoo import ZOO
 from attacks.inputs import checked_ids, checked_images, checked_labels, device_of, drawn_targets
 from attacks.noisy import Weights
 from attacks.recipes import Recipe, parse
 from attacks.task import Task
 from attacks.trajectories import Record, Trajectories, record_of
+from attacks.zoo import crafting as zoo
 from core.errors import InputError
 from core.models import evaluating, weights_fingerprint
 
@@ -28,6 +30,7 @@ MAKERS: dict[str, Callable[[Task], Outcome]] = {
     "square": square.make,
     "autoattack": autoattack.make,
     "noise": noise.make,
+    **dict.fromkeys(ZOO, zoo.make),
 }
 """What makes a recipe's examples, by the name of its form."""
 

@@ -55,8 +55,8 @@ class Recipe:
         return dict(self.settings).get(setting, default)
 
     @property
-    def gradients(self) -> int:
-        """The most backward passes that the recipe spends on one image."""
+    def gradients(self) -> float:
+        """The most backward passes that the recipe spends on one image; infinite if unknown."""
         return FORMS[self.name].gradients(dict(self.settings))
 
     @property
