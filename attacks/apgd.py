@@ -22,7 +22,7 @@ from torch import Tensor
 from attacks.active import Evaluation, Outcome, State, Streams, fresh
 from attacks.dlr import dlr, targeted_dlr
 from attacks.norms import per_example, project, steepest, unit, unit_peak
-from attacks.objectives import objective
+from attacks.objectives import log_odds
 from attacks.recipes import Recipe
 from attacks.task import Task
 from core import randomness
@@ -105,7 +105,7 @@ class Apgd:
         self.from_image: bool = bool(self.targets)
         self.purpose: str = recipe.name
         climbs = recipe.get("objective", "dlr")
-        self.rises = dlr if climbs == "dlr" else objective(climbs, False)
+        self.rises = dlr if climbs == "dlr" else log_odds
         self.checks = checkpoints(self.steps)
         self._streams: Streams
 

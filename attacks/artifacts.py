@@ -1,9 +1,9 @@
 """Adversarial examples as a file that later commands take (`--adversarial FILE`).
 
 The file is a safetensors file: `images` (float32, `[0, 1]`), `labels` (int64) and, where there
-are any, `targets` and `radii`; ids, recipe, seed and the fingerprints of classifier and data are
-JSON in its metadata. Files made elsewhere need `images` and `labels` alone; `ids` may be a tensor
-of integers. Nothing in such a file is ever executed.
+are any, `targets` and `radii`; ids, recipe, seed and fingerprints (of classifier and data, and of
+the weights that `noisy=weights` took) are JSON in its metadata. Files made elsewhere need `images`
+and `labels` alone; `ids` may be a tensor of integers. Nothing in such a file is ever executed.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class AdversarialSet:
         radii: `(n,)` the lengths that a noise control was asked for.
         classifier: the fingerprint of the classifier they were made on, if known.
         data: the fingerprint of the image set they were made from, if known.
+        weights: the fingerprint of the weights that `noisy=weights` took, if it did.
         source: the file's name, for messages.
     """
 
@@ -60,6 +61,7 @@ class AdversarialSet:
     radii: Tensor | None = None
     classifier: str | None = None
     data: str | None = None
+    weights: str | None = None
     source: str = "adversarial examples"
 
     def __len__(self) -> int:
@@ -168,6 +170,7 @@ def save_adversarial(
         "seed": crafted.seed,
         "classifier": classifier or getattr(crafted, "classifier", None),
         "data": data or getattr(crafted, "data", None),
+        "weights": crafted.weights,
     }
     with atomic_file(path) as unfinished:
         save_file(
@@ -257,6 +260,7 @@ def load_adversarial(path: str | Path, *, argument: str = "--adversarial") -> Ad
         radii=radii,
         classifier=about.get("classifier"),
         data=about.get("data"),
+        weights=about.get("weights"),
         source=name,
     )
 

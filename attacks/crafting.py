@@ -19,13 +19,15 @@ from attacks import (
     square,
 )
 from attacks.active import Counting, Outcome
+from attacks.forms.zoo import ZOO
 from attacks.inputs import checked_ids, checked_images, checked_labels, device_of, drawn_targets
 from attacks.noisy import Weights
 from attacks.recipes import Recipe, parse
 from attacks.task import Task
 from attacks.trajectories import Record, Trajectories, record_of
+from attacks.zoo import crafting as zoo
 from core.errors import InputError
-from core.models import evaluating
+from core.models import evaluating, weights_fingerprint
 
 MAKERS: dict[str, Callable[[Task], Outcome]] = {
     "fgsm": gradient_ascent.make,
@@ -38,6 +40,7 @@ MAKERS: dict[str, Callable[[Task], Outcome]] = {
     "autoattack": autoattack.make,
     "noise": noise.make,
     "shuffled": shuffled.make,
+    **dict.fromkeys(ZOO, zoo.make),
 }
 """What makes a recipe's examples, by the name of its form."""
 
@@ -64,6 +67,8 @@ class Crafted:
         broken_by: `(n,)` of AutoAttack's parts, by their number in `attacks.autoattack.PARTS`, the
             one that fooled the classifier, -1 where none did; else None.
         trajectories: the way to each example, if it was to be recorded.
+        weights: the fingerprint of the weights of a recipe with `noisy=weights`, else None; see
+            `core.models.weights_fingerprint`.
     """
 
     images: Tensor
@@ -81,6 +86,7 @@ class Crafted:
     backwards: Tensor
     broken_by: Tensor | None = None
     trajectories: Trajectories | None = None
+    weights: str | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -252,4 +258,12 @@ def _crafted(
         backwards=counting.backwards + (0 if like is None else like.backwards),
         broken_by=outcome.broken_by,
         trajectories=outcome.trajectories,
+        weights=like.weights if like is not None else _fingerprint(recipe, weights),
     )
+
+
+def _fingerprint(recipe: Recipe, weights: Sequence[Weights] | None) -> str | None:
+    """Return what identifies the weights that a recipe's gradients were taken with."""
+    if recipe.get("noisy") != "weights" or weights is None:
+        return None
+    return weights_fingerprint(weights)

@@ -145,9 +145,7 @@ def project(points: Tensor, images: Tensor, radii: Tensor, norm: str) -> Tensor:
         reach = per_example(radii, images)
         return torch.clamp(points, (images - reach).clamp_min(0), (images + reach).clamp_max(1))
     if norm == "l1":
-        # A sum over all components: each one's rounding when it is added to the image adds up.
-        slack = torch.finfo(images.dtype).eps * images.flatten(1).shape[1] ** 0.5
-        radii = (radii - slack).clamp_min(0)
+        radii = radii * (1 - 8 * torch.finfo(images.dtype).eps)
     step = points.clamp(0, 1) - images
     outside = lengths(step, norm) > radii
     if not bool(outside.any()):
@@ -155,7 +153,12 @@ def project(points: Tensor, images: Tensor, radii: Tensor, norm: str) -> Tensor:
     shrink = fit if norm == "l2" else shrunk
     fitted = shrink(images[outside], (points - images)[outside], radii[outside])
     step[outside] = fitted
-    return (images + step).clamp(0, 1)
+    made = (images + step).clamp(0, 1)
+    if norm == "l1":
+        # The components' rounding adds up: none may end farther out than it was meant to.
+        farther = (made - images).abs() > step.abs()
+        made = torch.where(farther, torch.nextafter(made, images), made)
+    return made
 
 
 def shrunk(images: Tensor, steps: Tensor, radii: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from core.errors import InputError
+from attacks.dlr import dlr, targeted_dlr
 from core.losses import cross_entropy, margin
 
 Objective = Callable[[Tensor, Tensor], Tensor]
@@ -39,51 +39,6 @@ def logit(logits: Tensor, classes: Tensor) -> Tensor:
     return logits.gather(1, classes.unsqueeze(1)).squeeze(1)
 
 
-def dlr(logits: Tensor, labels: Tensor) -> Tensor:
-    """The difference of logits ratio, `(n, k), (n,) -> (n,)`; it knows no scale of the logits.
-
-    `-(z_y - max_{i != y} z_i) / (z_(1) - z_(3))`, with `z_(j)` the j-th largest logit. Croce &
-    Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse
-    parameter-free attacks".
-
-    Raises:
-        InputError: fewer than 3 classes: there is no third logit.
-
-    >>> dlr(torch.tensor([[4.0, 3.0, 2.0]]), torch.tensor([0])).item()
-    -0.5
-    """
-    _enough_classes(logits, 3, "dlr")
-    ranked = logits.sort(dim=1, descending=True).values
-    return margin(logits, labels) / _span(ranked[:, 0] - ranked[:, 2])
-
-
-def targeted_dlr(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
-    """The targeted difference of logits ratio, `(n, k), (n,), (n,) -> (n,)`.
-
-    `-(z_y - z_t) / (z_(1) - (z_(3) + z_(4)) / 2)`; Croce & Hein 2020, as `dlr`.
-
-    Raises:
-        InputError: fewer than 4 classes: there is no fourth logit.
-    """
-    _enough_classes(logits, 4, "targeted dlr")
-    ranked = logits.sort(dim=1, descending=True).values
-    span = _span(ranked[:, 0] - (ranked[:, 2] + ranked[:, 3]) / 2)
-    return (logit(logits, targets) - logit(logits, labels)) / span
-
-
-def _enough_classes(logits: Tensor, least: int, name: str) -> None:
-    if logits.shape[1] < least:
-        raise InputError(
-            f"objective: {name} needs at least {least} classes, the classifier has "
-            f"{logits.shape[1]}."
-        )
-
-
-def _span(spread: Tensor) -> Tensor:
-    """A spread of logits to divide by; where all are equal the ratio is 0, not undefined."""
-    return spread.clamp_min(torch.finfo(spread.dtype).tiny)
-
-
 def objective(chosen: str | Objective, targeted: bool, scaled: bool = False) -> Climbed:
     """Return what is climbed: away from the label or, if targeted, towards the target.
 
@@ -91,7 +46,7 @@ def objective(chosen: str | Objective, targeted: bool, scaled: bool = False) -> 
       `log_probability` descends log p of the label or climbs that of the target, which is the same
       walk. Both as log-odds unless `scaled`.
     - `margin` climbs the best other logit minus the label's, or the target's minus the best other.
-    - `dlr` is the margin in units of the spread of the largest logits, see `dlr`, `targeted_dlr`.
+    - `dlr` is the margin in units of the spread of the largest logits, see `attacks.dlr`.
     - `logit` descends the label's logit or climbs the target's. Zhao, Liu & Larson 2021, "On
       success and simplicity: a second look at transferable targeted attacks".
 

@@ -55,8 +55,8 @@ class Recipe:
         return dict(self.settings).get(setting, default)
 
     @property
-    def gradients(self) -> int:
-        """The most backward passes that the recipe spends on one image."""
+    def gradients(self) -> float:
+        """The most backward passes that the recipe spends on one image; infinite if unknown."""
         return FORMS[self.name].gradients(dict(self.settings))
 
     @property
@@ -166,11 +166,14 @@ def _steps_within(form: Form, given: dict[str, Value], gradients: int) -> int:
 def label(recipe: Recipe) -> str:
     """Return a short name for figures and tables, for instance `PGD linf 8/255`.
 
-    It tells what is made, not at what cost: whether examples stop at their first success is left
-    out, so that two recipes may share a name.
+    Defaults are left out, but for the scale of noise in a classifier's parameters. It tells what
+    is made, not at what cost: whether examples stop at their first success is left out, so that two
+    recipes may share a name.
 
     >>> label(parse("pgd(eps=8/255)")), label(parse("minnorm(steps=200)"))
     ('PGD linf 8/255', 'minimum-norm l2, steps=200')
+    >>> label(parse("fgsm(eps=8/255, noisy=filter)"))
+    'FGSM linf 8/255, noisy=filter, noise_scale=0.1'
     """
     form = FORMS[recipe.name]
     like = recipe.get("like")
@@ -182,7 +185,8 @@ def label(recipe: Recipe) -> str:
         f", {setting.name}={_text(values[setting.name])}"
         for setting in form.settings
         if setting.name not in ("norm", "eps", "like", "stop", "patience")
-        and values[setting.name] != _default(setting, values)
+        and values[setting.name] is not None
+        and (setting.name == "noise_scale" or values[setting.name] != _default(setting, values))
     ]
     return " ".join([form.title, *main]) + "".join(others)
 

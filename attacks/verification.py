@@ -32,7 +32,7 @@ def verify(
     images: Tensor,
     adversarial: Tensor,
     labels: Tensor,
-    recipe: str | Recipe,
+    recipe: str | Recipe | None,
     *,
     ids: Sequence[str] | None = None,
     targets: Tensor | None = None,
@@ -50,13 +50,14 @@ def verify(
         images: `(n, ...)` the genuine images.
         adversarial: `(n, ...)` what was made of them.
         labels: `(n,)` the true classes.
-        recipe: what they claim to be made by: its norm and radius are the ball.
+        recipe: what they claim to be made by: its norm and radius are the ball. None: nobody knows,
+            so there is no ball to be in; box, finite values and the change of label are checked.
         ids: one name per example.
-        targets: `(n,)`, for a targeted recipe.
+        targets: `(n,)`, for a targeted recipe; without a recipe, they say that it was one.
         radii: `(n,)` the lengths that a `noise(like=...)` control was asked for.
         batch_size: the most images evaluated at once.
         tolerance: how far, in input units, a value may be outside the box or a step outside the
-            ball, or a control's step differ from its length.
+            ball, or a control's step differ from its length (in l1 plus the rounding of a sum).
 
     Returns:
         Columns id, label, (target,) clean_prediction, prediction, clean_confidence, confidence (the
@@ -69,7 +70,7 @@ def verify(
     Raises:
         InputError: an argument cannot be used.
     """
-    recipe = parse(recipe)
+    known = None if recipe is None else parse(recipe)
     images = checked_images(images)
     labels = checked_labels(labels, len(images), "labels")
     names = checked_ids(ids, len(images))
@@ -78,9 +79,11 @@ def verify(
             f"adversarial: expected the images' shape {tuple(images.shape)}, found "
             f"{tuple(adversarial.shape)}."
         )
-    if recipe.get("targeted"):
-        if targets is None:
-            raise InputError(f"targets: needed to verify the targeted recipe {recipe}.")
+    if known is not None and not known.get("targeted"):
+        targets = None
+    elif known is not None and targets is None:
+        raise InputError(f"targets: needed to verify the targeted recipe {known}.")
+    if targets is not None:
         targets = checked_labels(targets, len(images), "targets")
     adversarial = adversarial.detach()
     finite = torch.isfinite(adversarial).flatten(1).all(1).cpu()
@@ -94,7 +97,7 @@ def verify(
         )
 
     labels = labels.cpu()
-    where = geometry(images, adversarial, recipe, radii=radii, tolerance=tolerance)
+    where = geometry(images, adversarial, known, radii=radii, tolerance=tolerance)
     kept = where.pop("length_kept", None)
     table = {
         "id": np.array(names, dtype=object),
@@ -109,7 +112,7 @@ def verify(
         **where,
     }
     reached = table["label_changed"]
-    if targets is not None and recipe.get("targeted"):
+    if targets is not None:
         table["target"] = targets.cpu().numpy()
         reached = table["target_reached"] = (predictions == targets.cpu()).numpy()
     missed = "not fooled"
@@ -127,7 +130,7 @@ def verify(
 def geometry(
     images: Tensor,
     adversarial: Tensor,
-    recipe: str | Recipe,
+    recipe: str | Recipe | None,
     *,
     radii: Tensor | None = None,
     tolerance: float = 1e-6,
@@ -138,11 +141,11 @@ def geometry(
         `(n,)` each: finite, inside_box, inside_ball, then linf, l2, l1, l0 in float64, and for a
         noise control length_kept.
     """
-    recipe = parse(recipe)
+    known = None if recipe is None else parse(recipe)
     after = adversarial.detach().cpu().double()
     distances = {norm: lengths(after - images.cpu().double(), norm).numpy() for norm in NORMS}
     excess = (after - 0.5).abs().flatten(1).amax(1) - 0.5
-    norm, limits = _ball(recipe, radii, len(images))
+    norm, limits = _ball(known, radii, len(images))
     length = distances[norm]
     found = {
         "finite": torch.isfinite(after).flatten(1).all(1).numpy(),
@@ -150,9 +153,12 @@ def geometry(
         "inside_ball": length <= limits + tolerance,
         **distances,
     }
-    if recipe.name == "noise":
-        asked = np.where(np.isfinite(limits), limits, length) if _asked(recipe, radii) else length
-        found["length_kept"] = np.abs(length - asked) <= tolerance
+    if known is not None and known.name == "noise":
+        asked = np.where(np.isfinite(limits), limits, length) if _asked(known, radii) else length
+        # In l1 the components' rounding adds up, that of their sum in the attack as well.
+        pixels = images.flatten(1).shape[1]
+        rounding = torch.finfo(images.dtype).eps * (pixels**0.5 + 8 * length) * (norm == "l1")
+        found["length_kept"] = np.abs(length - asked) <= tolerance + rounding
     return found
 
 
@@ -161,8 +167,10 @@ def _asked(recipe: Recipe, radii: Tensor | None) -> bool:
     return radii is not None or recipe["like"] is None
 
 
-def _ball(recipe: Recipe, radii: Tensor | None, count: int) -> tuple[str, np.ndarray]:
-    """The norm and the radius per example; infinite where the recipe has no ball."""
+def _ball(recipe: Recipe | None, radii: Tensor | None, count: int) -> tuple[str, np.ndarray]:
+    """The norm and the radius per example; infinite where there is no recipe or it has no ball."""
+    if recipe is None:
+        return next(iter(NORMS)), np.full(count, np.inf)
     shown = recipe.get("like") or recipe
     if radii is not None:
         return shown["norm"], radii.detach().cpu().double().numpy()

@@ -22,6 +22,7 @@ def run(
     examples: int = 200,
     attacks: list[str] | str | None = None,
     masking_checks: bool = False,
+    others: list[str] | str | None = None,
     batch_size: int = 256,
     device: str = "auto",
     threads: int = 1,
@@ -42,6 +43,9 @@ def run(
         examples: how many images are attacked, balanced over the classes.
         masking_checks: look for masked gradients, too, on the first 50 images; this costs further
             attacks.
+        others: further classifiers, SPEC[@CHECKPOINT], whose examples should fool this one no more
+            often than its own do, another check for masked gradients; default: the other built-in
+            net for the digits, else none.
 
     Returns:
         The run directory: results.parquet, summary.json, figures/, adversarial/, report.html.
@@ -63,6 +67,7 @@ def run(
         examples=examples,
         attacks=attacks,
         masking_checks=masking_checks,
+        others=others,
         batch_size=batch_size,
         device=device,
         threads=threads,

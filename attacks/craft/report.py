@@ -38,11 +38,6 @@ not. The passes of a noise control include those of the recipe whose length it c
 accuracy is an upper bound: a stronger attack may find more.
 """
 
-MASKING_METHOD = """
-Only white-box attacks on this classifier are compared; whether another classifier's examples fool
-it more often than its own is a question for a study of transfer.
-"""
-
 
 def write(study: CraftStudy, run: RunDirectory) -> dict[str, Any]:
     """Write adversarial/, figures/ and report.html of a finished run; return the summary."""
@@ -87,7 +82,6 @@ def write(study: CraftStudy, run: RunDirectory) -> dict[str, Any]:
             "Each with the number it looks at."
         )
         report.facts(_spoken_checks(checks))
-        report.text(MASKING_METHOD)
     report.section("How it was measured")
     report.facts(_facts(study, rows, run))
     report.text(METHOD)

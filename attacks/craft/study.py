@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from attacks.craft import report
+from attacks.craft.others import load_other, other_specs
 from attacks.crafted_shards import CRAFT
 from attacks.crafting import craft
 from attacks.masking import masking_checks
@@ -19,7 +20,8 @@ from attacks.recipe_lists import default_recipes, recipe_list, unique_labels
 from attacks.tables import IMAGE, images_of, with_images
 from attacks.verification import verify
 from core.data import ImageSet
-from core.models import resolve_device
+from core.errors import InputError
+from core.models import Classifier, check_images, fingerprint, resolve_device
 from core.options import positive
 from core.studies import RunDirectory, Unit
 from core.studies.classifier_study import ClassifierStudy
@@ -36,6 +38,7 @@ class CraftStudy(ClassifierStudy):
     examples: int
     attacks: tuple[str, ...]
     masking_checks: bool
+    others: tuple[str, ...]
 
     command = "attacks.craft"
 
@@ -48,6 +51,29 @@ class CraftStudy(ClassifierStudy):
     def labels(self) -> dict[str, str]:
         """The short name of every recipe, unique, in the order of the report."""
         return unique_labels(self.attacks)
+
+    def identity(self) -> dict[str, str]:
+        """Return what classifiers and images contain."""
+        prints = {f"other {name}": fingerprint(net) for name, net in self.other_classifiers.items()}
+        return {**super().identity(), **prints}
+
+    @cached_property
+    def other_classifiers(self) -> dict[str, Classifier]:
+        """The classifiers whose examples are shown to this one, by what the option calls them."""
+        images = self.all_images
+        return {
+            item: load_other(
+                item,
+                images,
+                normalisation=self.normalisation,
+                stem=self.stem,
+                device=self.device,
+                classes=check_images(
+                    self.classifier, images.shape, len(images.class_names), images.class_names
+                ),
+            )
+            for item in self.others
+        }
 
     def units(self) -> list[Unit]:
         """Return crafting units and the masking checks (phase 0), and verifying units (phase 1)."""
@@ -74,6 +100,7 @@ class CraftStudy(ClassifierStudy):
                 seed=self.seed,
                 ids=ids,
                 batch_size=self.batch_size,
+                others=self.other_classifiers,
             )
         recipe = unit.settings["recipe"]
         if unit.phase == 0:
@@ -130,9 +157,13 @@ def plan(
     *,
     examples: int,
     attacks: Sequence[str] | str | None,
+    masking_checks: bool,
+    others: Sequence[str] | str | None,
     batch_size: int,
     threads: int,
     device: str,
+    model: str,
+    checkpoint: str | None,
     data: str,
     **rest: Any,
 ) -> CraftStudy:
@@ -142,14 +173,21 @@ def plan(
         InputError: naming the option.
     """
     recipes = recipe_list(attacks, default_recipes(data))
+    compared = other_specs(others, model=model, checkpoint=checkpoint, data=data)
+    if others and not masking_checks:
+        raise InputError("--others: compared in the checks only; give --masking_checks, too.")
     for name, number in (("examples", examples), ("batch_size", batch_size), ("threads", threads)):
         positive(number, f"--{name}")
     return CraftStudy(
         examples=examples,
         attacks=recipes,
+        masking_checks=masking_checks,
+        others=compared if masking_checks else (),
         batch_size=batch_size,
         threads=threads,
         device=str(resolve_device(device)),
+        model=model,
+        checkpoint=checkpoint,
         data=data,
         **rest,
     )

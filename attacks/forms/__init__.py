@@ -7,9 +7,13 @@ from attacks.forms.control import NOISE, SHUFFLED
 from attacks.forms.form import Form
 from attacks.forms.gradient import FGSM, PGD
 from attacks.forms.minimum import MINNORM
+from attacks.forms.zoo import ZOO
 
 FORMS: dict[str, Form] = {
     form.name: form
-    for form in (FGSM, PGD, APGD, APGDT, MINNORM, FAB, SQUARE, AUTOATTACK, NOISE, SHUFFLED)
+    for form in (
+        *(FGSM, PGD, APGD, APGDT, MINNORM, FAB, SQUARE, AUTOATTACK, NOISE, SHUFFLED),
+        *(attack.form for attack in ZOO.values()),
+    )
 }
 """Every attack by the name it has in a recipe."""

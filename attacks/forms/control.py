@@ -6,17 +6,21 @@ from typing import Any
 
 from attacks.forms.form import Form, Setting
 
+LENGTHS = ("linf", "l2", "l1")
+
 
 def noise_conflict(values: dict[str, Any], given: frozenset[str]) -> str | None:
     """The length comes either from a recipe or from the settings."""
     if values["like"] is not None and given & {"norm", "eps"}:
         return "like already says the norm and the length; leave norm and eps out"
+    if values["like"] is not None and values["like"]["norm"] not in LENGTHS:
+        return f"like has the norm {values['like']['norm']}; noise has {' or '.join(LENGTHS)}"
     if values["like"] is None and values["eps"] is None:
         return "it needs eps (such as eps=8/255) or like (such as like=pgd(norm=linf, eps=8/255))"
     return None
 
 
-def like_gradients(values: dict[str, Any]) -> int:
+def like_gradients(values: dict[str, Any]) -> float:
     """Noise of a given length needs none; a copied length needs those of its recipe."""
     return 0 if values["like"] is None else values["like"].gradients
 
@@ -38,7 +42,7 @@ NOISE = Form(
             "choice",
             "norm of the length",
             lambda values: None if values.get("like") is not None else "linf",
-            choices=("linf", "l2", "l1"),
+            choices=LENGTHS,
             shown=True,
         ),
         Setting(

@@ -82,7 +82,8 @@ class Form:
         settings: in canonical order.
         conflict: given all values and the names that were written out, what is wrong with their
             combination, or None.
-        gradients: given all values, the most backward passes that are spent on one image.
+        gradients: given all values, the most backward passes that are spent on one image; infinite
+            where that depends on the classes or the size of the image.
         control: whether it is no attack but what attacks are compared with.
     """
 
@@ -91,7 +92,7 @@ class Form:
     help: str
     settings: tuple[Setting, ...]
     conflict: Callable[[dict[str, Any], frozenset[str]], str | None] = field(default=no_conflict)
-    gradients: Callable[[dict[str, Any]], int] = field(default=no_gradients)
+    gradients: Callable[[dict[str, Any]], float] = field(default=no_gradients)
     control: bool = False
 
     @cached_property

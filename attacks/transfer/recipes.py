@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import isfinite
 
 from attacks.forms import FORMS
 from attacks.forms.common import NOISES
@@ -24,9 +25,10 @@ def within_budget(texts: Sequence[str], gradients: int) -> list[Recipe]:
     for text in texts:
         recipe = parse(text, gradients=gradients)
         if recipe.gradients > gradients:
+            most = f"{recipe.gradients:g}" if isfinite(recipe.gradients) else "any number of"
             raise InputError(
-                f"--attacks: {recipe} may spend {recipe.gradients} gradients on an image, but "
-                f"--gradients allows {gradients}; let it take fewer steps, or allow more."
+                f"--attacks: {recipe} may spend {most} gradients on an image, but --gradients "
+                f"allows {gradients}; let it take fewer steps, or allow more."
             )
         if recipe in recipes:
             raise InputError(f"--attacks: the recipe {recipe} is given twice.")

@@ -11,6 +11,7 @@ _NAMES = {
     "Classifier": "core.models.classifier",
     "evaluating": "core.models.classifier",
     "fingerprint": "core.models.classifier",
+    "weights_fingerprint": "core.models.classifier",
     "load_classifier": "core.models.loading",
     "build_network": "core.models.sources",
     "model_names": "core.models.sources",

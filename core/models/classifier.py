@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -107,10 +107,32 @@ def fingerprint(classifier: Classifier) -> str:
         network.named_parameters(remove_duplicate=False),
         network.named_buffers(remove_duplicate=False),
     ):
-        hashed.update(f"\0{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        hashed.update(flat.view(torch.uint8).numpy().data)
+        _add_tensor(hashed, name, tensor)
     return hashed.hexdigest()
+
+
+def weights_fingerprint(weights: Iterable[Mapping[str, torch.Tensor]]) -> str:
+    """Return what a list of state dicts holds as a sha256 in hexadecimal digits.
+
+    It covers the number of the state dicts and, of each in turn, the name, type, shape and content
+    of every tensor; neither the order of the names nor the device matters.
+
+    >>> one, other = {"bias": torch.zeros(2)}, {"bias": torch.ones(2)}
+    >>> weights_fingerprint([one, other]) == weights_fingerprint([other, one])
+    False
+    """
+    hashed = hashlib.sha256()
+    for number, state in enumerate(weights):
+        hashed.update(f"\0\0{number}".encode())
+        for name in sorted(state):
+            _add_tensor(hashed, name, state[name])
+    return hashed.hexdigest()
+
+
+def _add_tensor(hashed: hashlib._Hash, name: str, tensor: torch.Tensor) -> None:
+    hashed.update(f"\0{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    hashed.update(flat.view(torch.uint8).numpy().data)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from attacks import AdversarialSet, craft, load_adversarial, parse, verify
+from attacks import AdversarialSet, craft, load_adversarial, verify
 from attacks.crafted_shards import CRAFT, crafted_shards
 from attacks.recipe_lists import default_recipes, recipe_list
 from attacks.tables import IMAGE, images_of, with_images
@@ -138,8 +138,6 @@ class FlatnessStudy(ClassifierStudy):
         made: Any
         if group in self.artifacts:
             made = self.artifacts[group].select(ids)
-            # Without a recipe there is no ball to be in: checked like a minimum-norm attack.
-            recipe = made.recipe or parse("minnorm")
         else:
             made = craft(
                 self.classifier,
@@ -150,14 +148,13 @@ class FlatnessStudy(ClassifierStudy):
                 ids=ids,
                 batch_size=self.batch_size,
             )
-            recipe = made.recipe
             passes = {"forwards": made.forwards.numpy(), "backwards": made.backwards.numpy()}
         checked = verify(
             self.classifier,
             images,
             made.images.to(images),
             labels,
-            recipe,
+            made.recipe,
             ids=ids,
             targets=made.targets,
             radii=made.radii,

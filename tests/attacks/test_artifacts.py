@@ -164,3 +164,21 @@ def test_the_default_recipes_parse_and_compare_with_a_control():
         names = [parse(recipe).name for recipe in recipes]
         assert names == ["noise", "fgsm", "pgd", "pgd", "minnorm"]
         assert parse(recipes[0])["like"] == parse(recipes[2])
+
+
+def test_a_file_says_which_weights_its_recipe_took(tmp_path):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(9, 3))
+    states = [{k: v + 0.1 * i for k, v in model.state_dict().items()} for i in range(2)]
+    recipe = "pgd(eps=0.1, steps=2, noisy=weights)"
+
+    def made(recipe: str, weights):
+        return craft(model, IMAGES, model(IMAGES).argmax(1), recipe, weights=weights)
+
+    first = made(recipe, states)
+    loaded = load_adversarial(save_adversarial(tmp_path / "made.safetensors", first))
+    again = load_adversarial(save_adversarial(tmp_path / "again.safetensors", loaded))
+    assert again.weights == loaded.weights == first.weights == made(recipe, list(states)).weights
+    others = (states[::-1], states[:1], [{k: v + 1e-6 for k, v in s.items()} for s in states])
+    assert len({first.weights, *(made(recipe, other).weights for other in others)}) == 4
+    assert made(f"noise(like={recipe})", states).weights == first.weights
+    assert made("pgd(eps=0.1, steps=2)", None).weights is None

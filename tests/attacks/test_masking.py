@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from attacks import masking, masking_checks, parse
+from attacks.masking import checks
+from attacks.masking.comparisons import p_of_fall
+from attacks.masking.points import random_search
 from core.errors import InputError
 
 IMAGES = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0))
@@ -47,16 +50,73 @@ def failed(model: nn.Module, **options) -> set[str]:
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_a_plain_net_passes_every_check(norm):
-    assert set(checked(Net(), norm=norm).values()) == {True}
+    others = {"like it": Net(), "unlike it": Net(seed=2)}
+    assert set(checked(Net(), norm=norm, others=others).values()) == {True}
 
 
-def test_a_quantising_layer_without_gradients_is_found():
-    def quantised(x: Tensor) -> Tensor:
-        return (x * 16).round() / 16
+def test_without_another_classifier_nothing_is_said_of_transfer():
+    found = checked(Net())
+    assert found.pop("white box") is None
+    assert set(found.values()) == {True}
 
-    found = failed(Net(before=quantised))
-    assert "gradients" in found
+
+def quantised(x: Tensor) -> Tensor:
+    return (x * 16).round() / 16
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_quantising_layer_without_gradients_is_found(norm):
+    found = failed(Net(before=quantised), norm=norm, others={"not quantised": Net()}, steps=20)
+    assert {"gradients", "random search", "white box"} <= found
     assert not found & {"repeatable", "not saturated"}
+
+
+def test_each_classifier_is_looked_at_for_examples_that_transfer():
+    others = {"unlike it": Net(seed=2), "not quantised": Net()}
+    labels = Net()(IMAGES).argmax(1)
+    table = masking_checks(Net(before=quantised), IMAGES, labels, others=others, steps=8)
+    assert "what was made on not quantised" in table.set_index("check")["explanation"]["white box"]
+
+
+def test_a_gradient_that_leads_the_wrong_way_loses_to_random_points():
+    class Backwards(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return -gradient
+
+    found = failed(Net(before=Backwards.apply), others={"not masked": Net()}, steps=20)
+    assert {"random search", "white box"} <= found
+    assert not found & {"gradients", "repeatable", "not saturated"}
+
+
+def test_a_random_search_stays_in_the_ball_repeats_itself_and_finds_what_half_of_it_fools():
+    seen = []
+
+    class Half(nn.Module):
+        """Fooled where the first component has gone up."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(images)
+            over = images.flatten(1)[:, :1] - 0.5
+            return torch.cat([-over, over], 1)
+
+    images = torch.full((30, 4), 0.5).index_fill(1, torch.tensor([0]), 0.45)
+    labels = torch.zeros(30, dtype=torch.int64)
+    options = {"norm": "linf", "eps": 0.1, "seed": 3, "ids": [str(i) for i in range(30)]}
+    once = random_search(Half(), images, labels, draws=1, batch_size=7, **options)
+    assert 5 < once.sum() < 25
+    drawn = len(seen)
+    again = random_search(Half(), images, labels, draws=1, batch_size=30, **options)
+    assert torch.equal(once, again)
+    assert bool(random_search(Half(), images, labels, draws=12, batch_size=30, **options).all())
+    steps = torch.cat(seen[:drawn]) - images
+    assert float(steps.abs().max()) <= 0.1 + 1e-6
+    # Nobody is asked again once fooled.
+    assert sum(map(len, seen[drawn:])) < 30 + 12 * 30
 
 
 def test_logits_times_ten_thousand_are_found_saturated_and_without_gradient():
@@ -117,6 +177,7 @@ def test_logits_cut_off_from_the_image_cannot_be_attacked_and_that_is_said():
     assert found["gradients"] is False
     assert found["unbounded"] is None
     assert found["iterative"] is None
+    assert found["random search"] is None
 
 
 def test_without_a_correct_image_nothing_is_claimed():
@@ -129,7 +190,7 @@ def test_a_fall_is_called_one_only_beyond_noise():
     def p(lost: int, gained: int) -> float:
         less = torch.tensor([True] * lost + [False] * gained + [True] * 5)
         more = torch.tensor([False] * lost + [True] * gained + [True] * 5)
-        return masking._p_of_fall(less, more)
+        return p_of_fall(less, more)
 
     from scipy.stats import binomtest
 
@@ -167,9 +228,10 @@ def test_arguments_that_cannot_be_used_are_named(wrong):
         (lambda eps, steps: {2: 20, 8: 12, 32: 8}.get(steps, 8) if eps < 1 else 40, {"more steps"}),
         (lambda eps, steps: {0: 30}.get(steps, 15) if eps < 1 else 40, {"iterative"}),
         (lambda eps, steps: 39, {"unbounded"}),
+        (lambda eps, steps: 0 if eps < 1 else 6, {"unbounded", "random search"}),
         (lambda eps, steps: 20 if eps == 0.1 else 18 if eps == 0.2 else 40, set()),
     ],
-    ids=["radius", "steps", "single step", "never all", "noise"],
+    ids=["radius", "steps", "single step", "never all", "weak", "noise"],
 )
 def test_each_comparison_fails_for_what_it_compares(fooling, expected, monkeypatch):
     def crafted(classifier, images, labels, recipe, *rest, **options):
@@ -177,5 +239,5 @@ def test_each_comparison_fails_for_what_it_compares(fooling, expected, monkeypat
         fooled = torch.arange(len(images)) < fooling(recipe["eps"], recipe.get("steps", 0))
         return SimpleNamespace(success=fooled, clean_correct=torch.ones_like(fooled))
 
-    monkeypatch.setattr(masking, "craft", crafted)
+    monkeypatch.setattr(checks, "craft", crafted)
     assert failed(Net(), radii=[0.1, 0.2]) == expected

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize
 
-from attacks.norms import NORMS, fit, lengths, project, steepest, unit, water_level
+from attacks.norms import (
+    NORMS,
+    fit,
+    lengths,
+    project,
+    sparse_steps,
+    steepest,
+    unit,
+    water_level,
+)
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -77,7 +87,76 @@ def test_the_l2_projection_is_the_nearest_point_of_ball_and_box(seed, radius):
         )
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+def l1_projected_by_bisection(point, image, radius):
+    """Minimise |y - point|: each component moves back by the multiplier of the ball, bisected."""
+
+    def at(multiplier: float) -> torch.Tensor:
+        step = point - image
+        shorter = step.sign() * (step.abs() - multiplier).clamp_min(0)
+        return (image + shorter).clamp(0, 1)
+
+    if (at(0) - image).abs().sum() <= radius:
+        return at(0)
+    low, high = 0.0, float((point - image).abs().max())
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (at(middle) - image).abs().sum() > radius else (low, middle)
+    return at(high)
+
+
+@given(st.integers(0, 10**6), st.floats(0.01, 5.0), st.sampled_from([0.1, 1.0, 30.0]))
+@settings(max_examples=60, deadline=None)
+def test_the_l1_projection_is_the_nearest_point_of_ball_and_box(seed, radius, far):
+    images = random_images(3, 12, seed)
+    points = images + far * torch.randn(3, 12, generator=seeded(seed + 1)).double()
+    radii = torch.full((3,), radius, dtype=torch.float64)
+    ours = project(points, images, radii, "l1")
+    for one, point, image in zip(ours, points, images, strict=True):
+        torch.testing.assert_close(
+            one, l1_projected_by_bisection(point, image, radius), atol=1e-9, rtol=0
+        )
+
+
+def test_the_l1_projection_solves_the_quadratic_programme():
+    images, points = random_images(6, 5, 2), torch.randn(6, 5, generator=seeded(3)).double()
+    ours = project(points, images, torch.full((6,), 0.6, dtype=torch.float64), "l1")
+    for one, point, image in zip(ours.numpy(), points.numpy(), images.numpy(), strict=True):
+        # The step as up - down, both not negative, makes the ball linear.
+        found = minimize(
+            lambda s, image=image, point=point: ((image + s[:5] - s[5:] - point) ** 2).sum(),
+            np.zeros(10),
+            bounds=[(0, 1 - x) for x in image] + [(0, x) for x in image],
+            constraints={"type": "ineq", "fun": lambda s: 0.6 - s.sum()},
+            options={"maxiter": 500, "ftol": 1e-14},
+        )
+        assert one == pytest.approx(image + found.x[:5] - found.x[5:], abs=1e-5)
+
+
+@given(st.integers(0, 10**6), st.floats(0.001, 4.0))
+@settings(max_examples=60, deadline=None)
+def test_a_sparse_step_is_the_best_l1_step_inside_the_box(seed, reach):
+    images, gradients = random_images(1, 9, seed), torch.randn(1, 9, generator=seeded(seed + 1))
+    step = sparse_steps(images, gradients.double(), torch.tensor([reach], dtype=torch.float64))
+    left, best = reach, 0.0
+    for i in gradients[0].abs().argsort(descending=True).tolist():
+        room = float(1 - images[0, i] if gradients[0, i] > 0 else images[0, i])
+        moved = min(room, left)
+        left, best = left - moved, best + moved * abs(float(gradients[0, i]))
+    assert ((images + step).clamp(0, 1) - images - step).abs().max() < 1e-12
+    assert float(lengths(step, "l1")) <= reach + 1e-12
+    assert float((step * gradients).sum()) == pytest.approx(best, abs=1e-9)
+
+
+def test_a_sparse_step_of_a_photograph_is_spread_over_a_hundredth_of_it():
+    gradients = torch.randn(2, 3, 20, 20, generator=seeded(0))
+    steps = sparse_steps(torch.full_like(gradients, 0.5), gradients, torch.tensor([1.0, 2.0]))
+    assert lengths(steps, "l0").tolist() == [12, 12]
+    assert lengths(steps, "l1") == pytest.approx([1, 2])
+    weakest = torch.where(steps != 0, gradients.abs(), torch.inf).flatten(1).amin(1)
+    assert ((gradients.abs() > weakest[:, None, None, None]) <= (steps != 0)).all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(5, 3072), (5, 3, 64, 64)])
 def test_projected_points_are_inside_ball_and_box_to_1e_6(norm, dtype, shape):
@@ -91,14 +170,24 @@ def test_projected_points_are_inside_ball_and_box_to_1e_6(norm, dtype, shape):
     long = lengths(ours.double() - images.double(), norm)
     assert (long <= radii.double() + 1e-6).all()
     # Where the box has room for the whole radius the ball's surface is reached.
-    assert long[2:] == pytest.approx(radii[2:].double(), abs=1e-6)
+    assert long[2:] == pytest.approx(radii[2:].double(), abs=1e-6 if norm != "l1" else 5e-5)
     torch.testing.assert_close(project(ours, images, radii, norm), ours, atol=1e-6, rtol=0)
+
+
+def test_l1_points_of_a_photograph_are_inside_the_ball_to_1e_6_in_float32():
+    images = torch.rand(8, 3, 224, 224, generator=seeded(0))
+    points = images + 0.01 * torch.randn(8, 3, 224, 224, generator=seeded(1))
+    radii = torch.tensor([0.01, 0.1, 1, 3, 12, 30, 100, 255])
+    ours = project(points, images, radii, "l1")
+    long = lengths(ours.double() - images.double(), "l1")
+    assert (long <= radii.double() + 1e-6).all()
+    assert (long >= 0.999 * radii.double() - 1e-3).all()
 
 
 def test_points_inside_stay_where_they_are():
     images = random_images(4, 6, 0, saturated=False)
     points = (images + 0.01).clamp(0, 1)
-    for norm in ("linf", "l2"):
+    for norm in ("linf", "l2", "l1"):
         radii = torch.full((4,), 0.1, dtype=torch.float64)
         torch.testing.assert_close(project(points, images, radii, norm), points)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from attacks.forms import FORMS
 from attacks.forms.common import NOISES
+from attacks.forms.form import Setting
 from attacks.forms.gradient import TORCH, has_natural_length
 from attacks.recipes import Recipe, label, parse, slug
 from core.errors import InputError
@@ -140,19 +141,21 @@ def values_of(name: str) -> st.SearchStrategy[dict]:
         st.floats(1e-12, 1e12, allow_subnormal=False),
         st.builds(lambda a, b: a / b, st.integers(1, 255), st.integers(1, 999)),
     )
-    by_kind = {
-        "share": st.floats(0, 1),
-        "number": positive,
-        "integer": st.integers(2, 1000),
-        "flag": st.booleans(),
-    }
-    settings = [s for s in FORMS[name].settings if s.kind != "recipe"]
-    kinds = {s.name: "share" if s.most == 1 else s.kind for s in settings}
-    given = {
-        s.name: st.sampled_from(s.choices) if s.choices else by_kind[kinds[s.name]]
-        for s in settings
-    }
-    needed = {s.name: given.pop(s.name) for s in settings if s.name == "eps"}
+
+    def valid(setting: Setting) -> st.SearchStrategy:
+        if setting.choices:
+            return st.sampled_from(setting.choices)
+        if setting.kind == "flag":
+            return st.booleans()
+        if setting.kind == "integer":
+            return st.integers(int(max(setting.least, 2)), int(min(setting.most, 1000)))
+        if setting.most == float("inf"):
+            return positive
+        low, open_below = max(setting.least, setting.above), setting.above > setting.least
+        return st.floats(low, setting.most, exclude_min=open_below, allow_subnormal=False)
+
+    given = {s.name: valid(s) for s in FORMS[name].settings if s.kind != "recipe"}
+    needed = {name: given.pop(name) for name in ("eps",) if name in given}
     return st.fixed_dictionaries(needed, optional=given)
 
 
@@ -193,9 +196,16 @@ def recipes(draw: st.DrawFn) -> Recipe:
                 values.pop("samples", None)
     if {"noisy", "transform"} & set(values) or values.get("optimiser") in TORCH:
         values.pop("patience", None)
+    sides = sorted(values.pop(side) for side in ("smallest", "largest") if side in values)
+    if len(sides) == 2:
+        values["smallest"], values["largest"] = sides
+    if values.get("theta") == 0:
+        values.pop("theta")
     recipe = parse(written(name, values))
     control = draw(st.sampled_from(("", "noise", "shuffled")))
-    return parse(f"{control}(like={recipe})") if control and not recipe.control else recipe
+    if control and name != "noise" and recipe["norm"] in ("linf", "l2"):
+        return parse(f"{control}(like={recipe})")
+    return recipe
 
 
 @given(recipes())

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from attacks import verify
+from attacks import craft, verify
 from core.errors import InputError
 
 
@@ -110,3 +110,28 @@ def test_a_control_has_to_have_its_length_and_need_not_fool():
 def test_shapes_that_do_not_agree_are_refused():
     with pytest.raises(InputError, match="adversarial: expected the images' shape"):
         verify(Sign(), IMAGES, IMAGES[:3], LABELS, "minnorm")
+
+
+def test_without_a_recipe_there_is_no_ball_but_all_else_is_checked():
+    made, labels = planted()
+    table = verify(Sign(), IMAGES, made, labels, None, batch_size=3)
+    assert table.status.tolist() == [
+        "success", "not fooled", "success", "success", "outside box", "not finite",
+        "clean wrong", "not fooled",
+    ]  # fmt: skip
+    assert table.linf[2] == pytest.approx(0.21, abs=1e-6)
+    assert "target" not in table
+    targets = torch.tensor([2, 1, 1, 1, 1, 1, 2, 1])
+    table = verify(Sign(), IMAGES, made, labels, None, targets=targets)
+    assert table.status.tolist()[:4] == ["not fooled", "not fooled", "success", "success"]
+    assert table.target_reached.tolist()[:4] == [False, False, True, True]
+
+
+def test_an_l1_control_of_a_photograph_keeps_its_length_in_float32():
+    images = torch.rand(6, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 3))
+    labels = model(images).argmax(1)
+    for recipe in ("noise(norm=l1, eps=12)", "noise(norm=l1, eps=300)"):
+        made = craft(model, images, labels, recipe)
+        table = verify(model, images, made.images, labels, recipe, radii=made.radii)
+        assert table.length_kept.all()

@@ -1,0 +1,129 @@
+"""AutoAttack beside its authors' implementation and torchattacks: time, passes, robustness."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attacks import autoattack_components, craft, parse, verify
+from benchmarks.pgd import Counted
+from benchmarks.photographs import resnet_on_photographs
+from core.data import load_images
+from core.models import load_classifier
+
+EXAMPLES = 256
+OURS = "inputscape"
+OFFICIAL = "auto-attack (the authors')"
+TORCHATTACKS = "torchattacks"
+METRICS = {
+    "wall time": "s",
+    "processor time": "s",
+    "forward passes per image": "",
+    "robust accuracy": "",
+}
+Attack = Callable[[], Tensor]
+
+
+def settings() -> list[tuple[str, nn.Module, Tensor, Tensor, str]]:
+    """Return name, classifier, images, labels and radius of each setting that there is.
+
+    The digits, and where they are found the photographs. There the radius is one that leaves few of
+    the images: each image that survives costs ten thousand passes of whichever implementation.
+    """
+    found = [("digits", load_classifier(), load_images("digits"), "0.12")]
+    photographs = resnet_on_photographs()
+    if photographs:
+        found.append(("ResNet-18", *photographs, "8/255"))
+    return [
+        (name, classifier, *data.subset(EXAMPLES).tensors(), eps)
+        for name, classifier, data, eps in found
+    ]
+
+
+def contenders(model: Counted, images: Tensor, labels: Tensor, eps: str) -> dict[str, Attack | str]:
+    """Return each contender as a function without arguments, or why it cannot take part.
+
+    All run their AutoAttack in linf as its standard version is meant, in one batch.
+    """
+    radius = parse(f"autoattack(eps={eps})")["eps"]
+    classes = int(model.classifier(images[:1]).shape[1])
+
+    def ours() -> Tensor:
+        crafted = craft(model, images, labels, f"autoattack(eps={eps})", batch_size=EXAMPLES)
+        print(autoattack_components(crafted).to_string(index=False), flush=True)
+        return crafted.images
+
+    def official() -> Attack:
+        library = importlib.import_module("autoattack")
+        attack = library.AutoAttack(
+            model, norm="Linf", eps=radius, version="standard", device="cpu", seed=0, verbose=False
+        )
+        return lambda: attack.run_standard_evaluation(images, labels, bs=EXAMPLES)
+
+    def torchattacks() -> Attack:
+        library = importlib.import_module("torchattacks")
+        attack = library.AutoAttack(model, eps=radius, n_classes=classes, seed=0)
+        return lambda: attack(images, labels)
+
+    prepared: dict[str, Attack | str] = {OURS: ours}
+    for name, prepare in ((OFFICIAL, official), (TORCHATTACKS, torchattacks)):
+        try:
+            prepared[name] = prepare()
+        except ImportError as error:
+            prepared[name] = f"not installed ({error})"
+    return prepared
+
+
+def rows(repeats: int = 1) -> list[dict[str, Any]]:
+    """Run every contender once in every setting, and return one row per figure.
+
+    However many repetitions are asked for, there is one: it takes minutes, and the passes do not
+    vary. Robust accuracy is the share of all images that are right before and after, from
+    `attacks.verify`.
+    """
+    table: list[dict[str, Any]] = []
+    for setting, classifier, images, labels, eps in settings():
+        recipe = f"autoattack(norm=linf, eps={eps})"
+        model = Counted(classifier).eval()
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        measured: dict[str, dict[str, float]] = {}
+        notes: dict[str, str] = {}
+        for name, attack in contenders(model, images, labels, eps).items():
+            measured[name] = dict.fromkeys(METRICS, float("nan"))
+            if isinstance(attack, str):
+                notes[name] = attack
+                continue
+            torch.manual_seed(0)
+            np.random.seed(0)
+            model.shown = 0
+            begun = time.perf_counter(), time.process_time()
+            made = attack()
+            seconds = time.perf_counter() - begun[0], time.process_time() - begun[1]
+            passes = model.shown / len(images)
+            found = verify(classifier, images, made, labels, recipe, tolerance=1e-5)
+            robust = float((found.status == "not fooled").mean())
+            measured[name] = dict(zip(METRICS, (*seconds, passes, robust), strict=True))
+            broken = found.status.isin(["outside box", "outside ball", "not finite"]).sum()
+            notes[name] = f"{broken} images outside ball or box" if broken else ""
+            print(f"{setting}, {name}: {measured[name]}", flush=True)
+        for metric, own in measured[OURS].items():
+            for name, values in measured.items():
+                table.append(
+                    {
+                        "benchmark": f"AutoAttack linf {eps}, {setting}, {len(images)} images",
+                        "contender": name,
+                        "metric": metric,
+                        "value": values[metric],
+                        "unit": METRICS[metric],
+                        "ratio_to_ours": values[metric] / own if own else float("nan"),
+                        "note": notes[name],
+                    }
+                )
+    return table
