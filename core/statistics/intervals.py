@@ -98,18 +98,54 @@ def bootstrap(
     (3.0, True)
     """
     rows = finite("values", values, ndim=(1, 2))
+    n = len(rows)
+    example_axis = -rows.ndim
+    return resample(
+        n,
+        lambda index: np.asarray(statistic(rows[index], axis=example_axis)),
+        estimate=statistic(rows, axis=example_axis),
+        level=level,
+        resamples=resamples,
+        seed=seed,
+        method=method,
+        batch=max(1, _BLOCK // rows.size),
+    )
+
+
+def resample(
+    n: int,
+    of_index: Callable[[Array], Array],
+    *,
+    estimate: Numbers,
+    level: float,
+    resamples: int,
+    seed: int,
+    method: Literal["bca", "percentile"],
+    batch: int,
+) -> Interval:
+    """Bootstrap interval of whatever can be computed from the indices of the examples drawn.
+
+    Args:
+        n: examples.
+        of_index: the statistic(s) of resamples: indices `(m,)` give `(...)`, indices `(b, m)` give
+            `(b, ...)`.
+        estimate: of the examples themselves.
+        level: of confidence.
+        resamples: number of bootstrap samples.
+        seed: of the resamples: the same seed and n draw the same examples.
+        method: `bca` or `percentile`.
+        batch: resamples given to `of_index` at once.
+    """
     level_of(level)
     if method not in ("bca", "percentile"):
         raise InputError(f"method: expected 'bca' or 'percentile', found {method!r}.")
     if resamples < 1:
         raise InputError(f"resamples: expected at least 1, found {resamples}.")
-    n = len(rows)
     if n < 2:
         raise InputError("values: a bootstrap needs at least 2 examples, found 1.")
-    example_axis = -rows.ndim
 
     def of_rows(index: Array, axis: int) -> Any:
-        found = np.asarray(statistic(rows[index], axis=example_axis))
+        found = of_index(index)
         # scipy keeps the resamples on the last axis; here they are the first.
         return np.moveaxis(found, 0, -1) if index.ndim == 2 else found
 
@@ -119,17 +155,19 @@ def bootstrap(
             (np.arange(n),),
             of_rows,
             n_resamples=resamples,
-            batch=max(1, _BLOCK // rows.size),
+            batch=batch,
             vectorized=True,
             axis=-1,
             confidence_level=level,
             method={"bca": "BCa", "percentile": "percentile"}[method],
             rng=np.random.default_rng(seed),
         )
-        tails = 50 * (1 - level), 50 * (1 + level)
-        percentile = np.percentile(found.bootstrap_distribution, tails, axis=-1)
+        drawn = found.bootstrap_distribution
+        # A resample in which the statistic is undefined (0 / 0) says nothing about its spread.
+        quantiles = np.nanpercentile if np.isnan(drawn).any() else np.percentile
+        percentile = quantiles(drawn, (50 * (1 - level), 50 * (1 + level)), axis=-1)
     low, high = (
         np.where(np.isnan(bound), fallback, bound)
         for bound, fallback in zip(found.confidence_interval, percentile, strict=True)
     )
-    return make_interval(statistic(rows, axis=example_axis), low, high, level)
+    return make_interval(estimate, low, high, level)

@@ -1,4 +1,4 @@
-"""Exact bounds of a proportion."""
+"""Bounds of a proportion."""
 
 from __future__ import annotations
 
@@ -55,3 +55,36 @@ def clopper_pearson(
         some = hits < of
         high[some] = special.betainccinv((hits + 1)[some], (of - hits)[some], tail)
     return make_interval(hits / of, low, high, level)
+
+
+def wilson(successes: ArrayLike, trials: ArrayLike, level: float = 0.95) -> Interval:
+    """Wilson's interval of a binomial proportion: covers with about `level`, on average over p.
+
+    Clopper and Pearson's never covers less, and so is wider. Both have width where nothing, or
+    everything, succeeded; a bootstrap has not.
+
+    Args:
+        successes: any shape, 0 <= successes <= trials.
+        trials: broadcast against successes; 0 gives NaN.
+        level: of confidence.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference" (1927);
+    Brown, Cai and DasGupta, "Interval estimation for a binomial proportion" (2001).
+
+    >>> bound = wilson(0, 100)
+    >>> bound.low, round(bound.high, 4)
+    (0.0, 0.037)
+    """
+    hits, of = np.broadcast_arrays(
+        np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    )
+    if not ((hits >= 0) & (hits <= of)).all():
+        raise InputError("successes, trials: expected 0 <= successes <= trials.")
+    z = special.ndtri((1 + level_of(level)) / 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = hits / of
+        centre = (hits + z * z / 2) / (of + z * z)
+        half = z / (of + z * z) * np.sqrt(of * rate * (1 - rate) + z * z / 4)
+    low = np.where(hits == 0, 0.0 * rate, centre - half)
+    high = np.where(hits == of, 1.0 + 0.0 * rate, centre + half)
+    return make_interval(rate, low, high, level)

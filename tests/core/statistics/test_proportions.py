@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from core.errors import InputError
-from core.statistics import clopper_pearson
+from core.statistics import clopper_pearson, wilson
 
 
 @given(st.integers(1, 2000), st.data())
@@ -58,3 +58,27 @@ def test_it_covers_at_least_as_often_as_it_says_at_every_proportion():
     for p in np.linspace(0.005, 0.995, 199):
         covered = stats.binom.pmf(np.arange(41), 40, p)[~bounds.excludes(p)].sum()
         assert covered >= 0.95
+
+
+def test_wilsons_interval_is_scipys():
+    for hits, of in ((0, 12), (12, 12), (3, 40), (499, 500)):
+        reference = stats.binomtest(hits, of).proportion_ci(0.9, method="wilson")
+        found = wilson(hits, of, level=0.9)
+        assert (found.low, found.high) == pytest.approx((reference.low, reference.high), abs=1e-12)
+
+
+def test_wilsons_interval_covers_about_as_often_as_it_says():
+    k = np.arange(301)
+    bounds = wilson(k, 300)
+    covered = [
+        stats.binom.pmf(k, 300, p)[~bounds.excludes(p)].sum() for p in np.linspace(0.02, 0.98, 97)
+    ]
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.005)
+    assert min(covered) > 0.93
+
+
+def test_wilsons_interval_of_no_trial_is_not_a_number():
+    found = wilson([0, 1], [0, 2])
+    assert np.isnan([found.estimate[0], found.low[0], found.high[0]]).all()
+    with pytest.raises(InputError, match="0 <= successes <= trials"):
+        wilson(3, 2)
