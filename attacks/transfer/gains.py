@@ -36,8 +36,8 @@ def success_rates(
         all ordered pairs of different classifiers. Per recipe, in the order of the table.
 
     A cell is a proportion of independent images and has Wilson's interval, which is right also near
-    0 and 1. Means have BCa bootstrap intervals over the images. Where every image fared alike at
-    all cells, that bootstrap has no width, and Wilson's interval is given.
+    0 and 1. Means have percentile bootstrap intervals over the images. Where every image fared
+    alike at all cells, that bootstrap has no width, and Wilson's interval is given.
 
     >>> names = ["id", "source", "victim", "fooled"]
     >>> rows = [("a", "m", "w", True), ("b", "m", "w", False), ("c", "m", "w", False)]
@@ -97,8 +97,7 @@ def cluster_means(
         share[members, g] = 1 / len(members)
 
     def statistic(sums: np.ndarray) -> np.ndarray:
-        # Resamples with equal means are to tie, however the sum of the cells was rounded.
-        return np.round((sums[..., :c] / sums[..., c:]) @ share, 12)
+        return (sums[..., :c] / sums[..., c:]) @ share
 
     columns = np.concatenate([np.where(present, values, 0), present], axis=1).astype(np.float64)
     some = np.stack([present[:, members].any(1) for members in groups], axis=1)
@@ -107,7 +106,11 @@ def cluster_means(
         estimate = statistic(columns.sum(0))
         low, high = estimate.copy(), estimate.copy()
     else:
-        found = bootstrap_sums(columns, statistic, level=level, resamples=draws, seed=seed)
+        # BCa corrects a skewness that the mean of hundreds of bounded values has not, and pays with
+        # the Monte-Carlo error of its correction: it covered 0.3 % less often in simulations.
+        found = bootstrap_sums(
+            columns, statistic, level=level, resamples=draws, seed=seed, method="percentile"
+        )
         estimate, low, high = found.estimate, found.low.copy(), found.high.copy()
     for g, members in enumerate(groups):
         seen = values[:, members][present[:, members]].astype(np.float64)
@@ -148,7 +151,7 @@ def paired_gain(
         the sources for `others`; the mean over `all` is one question, so p_holm = p. The counts are
         NaN there.
 
-    Intervals are BCa bootstrap over the images; where no image differs, they reach as far as
+    Intervals are percentile bootstrap over the images; where no image differs, they reach as far as
     Wilson's for a difference that none of n images showed.
 
     Raises:

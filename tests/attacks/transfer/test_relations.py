@@ -64,6 +64,8 @@ def test_raw_and_partial_relations_are_the_literal_ones():
     assert fixed[["rho", "low", "high"]].tolist() == pytest.approx(
         [literal.estimate, literal.low, literal.high]
     )
+    t = fixed["rho"] * np.sqrt((60 - 3) / (1 - fixed["rho"] ** 2))
+    assert fixed["p"] == pytest.approx(2 * stats.t.sf(abs(t), 60 - 3))
     assert found["p_holm"].to_numpy() == pytest.approx(holm(found["p"].to_numpy()))
     assert (found["reason"] == "").all()
 
