@@ -108,6 +108,7 @@ installed = pytest.mark.skipif(
 RECIPES = [*OWN, *(pytest.param(recipe, marks=installed) for recipe in OF_THE_ZOO)]
 MAY_STAY = {"cw", "deepfool", "eadl1", "eaden", "sparsefool", "onepixel", "pixle", "jsma"}
 """What keeps steps small may find none, and leave the image as it is."""
+MAY_STAY |= {"shuffled"}  # it has no step to give where all images are of one class
 
 
 def recipes(test):
@@ -205,6 +206,8 @@ def test_neighbours_batches_and_order_do_not_matter(recipe):
         same = parts.forwards == whole.forwards
         # The first image alone may be asked for the number of classes.
         assert same.all()
+    if parse(recipe).name == "shuffled":
+        return  # whose step an image is given depends on who there is
     order = torch.tensor([4, 9, 0])
     some = craft(
         model, images[order], labels[order], recipe, seed=5, ids=[names[i] for i in order.tolist()]
