@@ -257,7 +257,7 @@ def test_any_function_of_the_logits_can_be_climbed_but_not_saved_by_name(tmp_pat
         save_adversarial(tmp_path / "own.safetensors", own)
 
 
-def test_langevin_steps_equal_the_formula_and_end_at_the_temperature_it_says():
+def test_langevin_steps_equal_the_formula():
     model = linear(2)
     images = torch.full((3, 2), 0.5, dtype=torch.float64)
     labels = model(images).argmax(1)
