@@ -157,6 +157,12 @@ def save_adversarial(
     path = Path(path)
     if path.suffix != ".safetensors":
         raise InputError(f"path: expected a name that ends in .safetensors, found {path.name!r}.")
+    made_by = crafted.recipe
+    if made_by is not None and any(callable(value) for _, value in made_by.settings):
+        raise InputError(
+            f"recipe: {made_by} was made with a function, which no file can hold; save an "
+            "attacks.AdversarialSet with recipe=None."
+        )
     columns = {name: getattr(crafted, name) for name in ("images", "labels", "targets", "radii")}
     tensors = {
         name: tensor.detach().cpu().to(torch.float32 if tensor.is_floating_point() else torch.int64)

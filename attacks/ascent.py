@@ -211,11 +211,12 @@ def scaled(name: str, chosen: Any, scale: str) -> dict[str, Any]:
 
 
 def named(optimiser: str | Factory) -> str | Factory:
-    """Return the name that a recipe knows the optimiser by, else the optimiser of torch itself."""
-    if callable(optimiser):
-        return optimiser
-    known = optimiser.lower()
-    return known if known in (*STEPS, *TORCH) else named_optimiser(known)
+    """Return the name that a recipe knows the optimiser by, else what makes it."""
+    if not callable(optimiser):
+        known = optimiser.lower()
+        return known if known in (*STEPS, *TORCH) else named_optimiser(known)
+    same = (name for name in TORCH if named_optimiser(name) is optimiser)
+    return next(same, optimiser)
 
 
 def read_number(text: str, argument: str) -> float:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from attacks import Ball, Minimum, ascend, craft, parse
+from attacks import Ball, Minimum, ascend, craft, parse, save_adversarial
 from attacks.norms import lengths, project
 from attacks.objectives import dlr, logit, targeted_dlr
 from core import randomness
@@ -181,6 +181,7 @@ def test_a_class_or_a_function_makes_the_optimiser_and_weight_decay_leads_to_the
     by_name = ascend(model, images, labels, optimiser="Adam", **options)
     by_class = ascend(model, images, labels, optimiser=torch.optim.Adam, **options)
     assert torch.equal(by_name.images, by_class.images)
+    assert by_name.recipe == by_class.recipe == parse(str(by_name.recipe))
     held = ascend(
         model, images, labels,
         optimiser=lambda parameters, lr: torch.optim.AdamW(parameters, lr=lr, weight_decay=15),
@@ -244,16 +245,19 @@ def test_dlr_is_refused_where_there_are_too_few_classes():
         ascend(model, images, labels, "dlr", constraint="l2 0.1", targets="random")
 
 
-def test_any_function_of_the_logits_can_be_climbed():
+def test_any_function_of_the_logits_can_be_climbed_but_not_saved_by_name(tmp_path):
     model = small_net()
     images, labels = images_for(model, (5, 2, 6, 6))
     options = {"constraint": "l2 0.3", "steps": 4}
     named = ascend(model, images, labels, "logit", **options)
     own = ascend(model, images, labels, lambda z, y: -z.gather(1, y[:, None])[:, 0], **options)
     assert torch.equal(named.images, own.images)
+    save_adversarial(tmp_path / "named.safetensors", named)
+    with pytest.raises(InputError, match="was made with a function, which no file can hold"):
+        save_adversarial(tmp_path / "own.safetensors", own)
 
 
-def test_langevin_steps_equal_the_formula_and_end_at_the_temperature_it_says():
+def test_langevin_steps_equal_the_formula():
     model = linear(2)
     images = torch.full((3, 2), 0.5, dtype=torch.float64)
     labels = model(images).argmax(1)
@@ -299,8 +303,8 @@ def test_a_schedule_can_be_a_function():
         ({"record": 0.5}, "record: expected True, a number of steps"),
         ({"record": True, "constraint": "minimum l2"}, "record: the way is recorded of pgd"),
         (
-            {"optimiser": torch.optim.Adam, "momentum": 0.9, "step_size": 0.1},
-            "momentum: the optimiser Adam has no such option",
+            {"optimiser": lambda p, lr: torch.optim.Adam(p, lr), "momentum": 0.9, "step_size": 0.1},
+            "momentum: the optimiser <lambda> has no such option",
         ),
     ],
 )
