@@ -105,7 +105,8 @@ def _named(recipe: Recipe, bare: bool) -> str:
     title = FORMS[recipe.name].title
     if recipe.get("like") is not None:
         return f"{title} like {_named(recipe['like'], bare)}"
-    main, comma, rest = label(recipe).partition(", ")
+    said = label(recipe).replace(", noise_scale=", " ")
+    main, comma, rest = said.partition(", ")
     return (title if bare else main) + comma + rest
 
 

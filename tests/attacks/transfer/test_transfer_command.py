@@ -281,7 +281,7 @@ def test_where_no_image_is_right_everywhere_the_report_says_so(tmp_path, monkeyp
         (["--gradients", "0"], ["--gradients"]),
         (["--noise_scales", "0.1", "--noisy", "gausian"], ["--noisy", "gaussian"]),
         (["--noise_scales", "1.5", "--noisy", "dropout"], ["--noise_scales", "below 1"]),
-        (["--attacks", "minnorm", "--noise_scales", "0.1"], ["--noise_scales", "pgd"]),
+        (["--attacks", "square(eps=0.1)", "--noise_scales", "0.1"], ["--noise_scales", "pgd"]),
         (["--flatness", "nowhere"], ["--flatness", "nowhere"]),
         (["--examples", "0"], ["--examples"]),
     ],

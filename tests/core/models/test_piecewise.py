@@ -91,6 +91,8 @@ def test_smooth_operations_are_named(name: str) -> None:
     [
         ("digits_convnet", 8, True),
         ("digits_mlp", 8, True),
+        ("digits_residual", 8, False),
+        ("digits_patches", 8, False),
         ("resnet18", 32, True),
         ("mobilenet_v2", 32, True),
         ("shufflenet_v2_x0_5", 32, True),
