@@ -240,12 +240,29 @@ def test_a_batch_is_attacked_as_its_images_are_alone():
         f"{name}({', '.join(f'{k}={v}' for k, v in given.items() if k in ZOO[name].form.by_name)})"
         for name in named
     ]
+    # Where the steps are long, the cost rises at times, and torchattacks ends the batch.
+    texts.append("cw(steps=40, constant=20, learning_rate=0.1)")
     whole = craft_all(model, images, labels, texts, seed=2)
     alone = craft_all(model, images, labels, texts, seed=2, batch_size=1)
     for one, other in zip(whole, alone, strict=True):
         torch.testing.assert_close(one.images, other.images, atol=1e-9, rtol=0)
         assert torch.equal(one.backwards, other.backwards)
     assert len(named) > 15
+
+
+def test_companions_do_not_make_a_tiny_gradient_vanish(package):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.tensor([[1.0], [2.0]]).expand(2, 4))
+        model[1].bias.copy_(torch.tensor([102.0, 0.0]))
+    images, labels = torch.full((64, 1, 2, 2), 0.5), torch.zeros(64, dtype=torch.int64)
+    theirs = package.BIM(model, eps=0.1, alpha=0.1, steps=1)(images, labels)
+    assert torch.equal(theirs, images)
+    assert not torch.equal(
+        package.BIM(model, eps=0.1, alpha=0.1)(images[:1], labels[:1]), images[:1]
+    )
+    crafted = craft(model, images, labels, "bim(eps=0.1, step_size=0.1, steps=1)")
+    torch.testing.assert_close(crafted.images, images + 0.1)
 
 
 def test_every_argument_is_one_that_torchattacks_has(package):
