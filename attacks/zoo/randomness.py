@@ -65,7 +65,8 @@ class Translated(TorchFunctionMode):
 
     - Losses that are averaged over the batch are summed: an example's gradient does not know how
       many companions it has.
-    - A gradient that vanishes is divided by a tiny number instead of by 0.
+    - A gradient that vanishes is divided by a tiny number instead of by 0: not a number, it would
+      stay in the momentum and end every later step.
     - Convolutions written for three channels in float32 take the images' channels and type.
     - With `streams`, draws are those of the examples, and a draw that belongs to none is an error.
     - "Float" is the type of the images.

@@ -89,7 +89,7 @@ BALL = (
         "UPGD",
         "UPGD",
         "torchattacks' union of PGD, MI-FGSM, EOT-PGD and three losses.",
-        "torchattacks (Kim 2020)",
+        "no paper",
         (
             Setting(
                 "objective",

@@ -233,7 +233,7 @@ MINIMUM = (
             ),
         ),
         "GN",
-        "torchattacks (Kim 2020)",
+        "no paper",
         {"std": "std"},
         together=True,
     ),

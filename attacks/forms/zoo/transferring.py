@@ -76,7 +76,7 @@ TRANSFERRING = (
         "difgsm",
         "DI-FGSM",
         "DIFGSM",
-        "MI-FGSM that shows the classifier a randomly shrunk and padded image at half its steps.",
+        "Sign steps that show the classifier a randomly shrunk and padded image every other time.",
         "Xie et al. 2019, Improving transferability with input diversity",
         (decay(0.0), "decay"),
         *zip(DIVERSITY, ("resize_rate", "diversity_prob"), strict=True),
