@@ -155,10 +155,12 @@ class Square:
         numbers = state.draws[torch.arange(len(state.rows)), state.step % BLOCK]
         points = torch.empty_like(state.images)
         shape = as_pictures(state.images).shape[1:]
-        sides = [self.side(step, shape) for step in state.step.tolist()]
         change = self.moved if self.norm == "l2" else self.shifted
-        for side in sorted(set(sides)):
-            which = torch.tensor([own == side for own in sides], device=points.device)
+        sides: dict[tuple[int, int], list[int]] = {}
+        for step in state.step.unique().tolist():
+            sides.setdefault(self.side(step, shape), []).append(step)
+        for side, steps in sides.items():
+            which = torch.isin(state.step, torch.tensor(steps).to(state.step))
             points[which] = change(state.images[which], state.best[which], numbers[which], side)
         return points
 

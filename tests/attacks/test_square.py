@@ -108,6 +108,28 @@ def test_windows_reach_every_border_and_have_their_size():
     assert inside[2, 0, -2:, -3:].all()
 
 
+def test_an_l2_proposal_is_that_of_the_paper():
+    # Algorithm 3 of the paper: one window takes the mass of both, and what of the radius is unused.
+    eps, generator = 0.5, torch.Generator().manual_seed(2)
+    image = torch.full((1, 2, 6, 6), 0.5, dtype=torch.float64)
+    step = torch.randn(1, 2, 6, 6, generator=generator, dtype=torch.float64)
+    step *= 0.4 / step.norm()
+    # Windows begin at row 0, column 1 and at row 2, column 2; no transposition; signs +1 and -1.
+    numbers = torch.tensor([[0.0, 0.3, 0.5, 0.6, 0.2, 0.7, 0.2]], dtype=torch.float64)
+    attack = Square(parse(f"square(norm=l2, eps={eps})"))
+    found = attack.moved(image, image + step, numbers, (3, 3)) - image
+    expected = step[0].clone()
+    for channel, sign in ((0, 1), (1, -1)):
+        here, there = step[0, channel, 0:3, 1:4], step[0, channel, 2:5, 2:5]
+        shared = step[0, channel, 2:3, 2:4]
+        both = here.square().sum() + there.square().sum() - shared.square().sum()
+        mixed = sign * bumps(3, 3) + here / here.norm()
+        size = (both + (eps**2 - step.square().sum()) / 2).sqrt()
+        expected[channel, 2:5, 2:5] = 0
+        expected[channel, 0:3, 1:4] = mixed / mixed.norm() * size
+    torch.testing.assert_close(found[0], eps * expected / expected.norm())
+
+
 def test_every_example_has_squares_of_its_own():
     images = torch.full((2, 1, 12, 12), 0.5, dtype=torch.float64)
     labels = torch.zeros(2, dtype=torch.int64)
