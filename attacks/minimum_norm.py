@@ -34,6 +34,8 @@ WALKS = 2
 LEAN = (2.0, 0.05)
 FACTOR = (0.1, 0.002)
 SEARCH = 3.0
+STREAK = 2
+FAST = 0.25
 
 
 def make(task: Task) -> Outcome:
@@ -50,6 +52,7 @@ class Walk(State):
         walk: `(b,)` which walk, or -1 while classes are probed.
         stage: `(b,)` points evaluated in this walk.
         won_before: `(b,)` whether a point of this walk has won.
+        streak: `(b,)` how many points of this walk have won in a row, up to now.
         nearest: `(b,)` the radius of the nearest point that has won in this walk.
         rivals: `(b,)` the class whose lead is climbed; -1 for the best other class.
         ranks: `(b, PROBES)` the classes to probe, by their logit at the image.
@@ -60,6 +63,7 @@ class Walk(State):
     walk: Tensor
     stage: Tensor
     won_before: Tensor
+    streak: Tensor
     nearest: Tensor
     rivals: Tensor
     ranks: Tensor
@@ -91,6 +95,7 @@ class MinimumNorm:
             walk=torch.full_like(rows, -1),
             stage=torch.zeros_like(rows),
             won_before=torch.zeros_like(rows, dtype=torch.bool),
+            streak=torch.zeros_like(rows),
             nearest=torch.full_like(rows, torch.inf, dtype=images.dtype),
             rivals=torch.full_like(rows, -1),
             ranks=rows.new_zeros(columns),
@@ -171,6 +176,7 @@ class MinimumNorm:
         state.rivals = torch.where(which, rivals, state.rivals)
         state.stage = torch.where(which, 0, state.stage)
         state.won_before = state.won_before & ~which
+        state.streak = torch.where(which, 0, state.streak)
         state.nearest = torch.where(which, torch.inf, state.nearest)
         state.points = torch.where(per_example(which, state.images), state.images, state.points)
         state.last = state.last & ~which
@@ -184,6 +190,7 @@ class MinimumNorm:
         better = (found.won == state.best_won) & (scores > state.best_score)
         state.keep(walking & (state.stage > 0) & (first_win | better), scores, found)
         state.won_before = state.won_before | (found.won & walking)
+        state.streak = torch.where(walking, (state.streak + 1) * found.won, state.streak)
         nearer = walking & found.won & (radii < state.nearest)
         state.nearest = torch.where(nearer, radii, state.nearest)
 
@@ -226,7 +233,9 @@ class MinimumNorm:
         meets = torch.where(slopes > 0, radii - found.values / slopes, torch.inf)
         meets = torch.where(found.won & ~(slopes > 0), 0, meets)
         shortest = torch.minimum(radii, state.nearest)
-        inwards = meets.clamp(shortest * (1 - factor), shortest * (1 - 2 * hair))
+        # A row of wins well beyond the boundary, as after a search that went too far, goes back fast.
+        back = torch.where(state.streak >= STREAK, factor.clamp_min(FAST), factor)
+        inwards = meets.clamp(shortest * (1 - back), shortest * (1 - 2 * hair))
         outwards = meets.clamp(radii * (1 + hair), radii * (1 + factor))
         unseen = search * (1 + factor / 20)
         return torch.where(found.won, inwards, torch.where(state.won_before, outwards, unseen))
