@@ -47,7 +47,7 @@ benchmarks: .venv-benchmarks/.installed ## side by side with the peers, in an en
 	@test -x .venv-benchmarks/bin/python || $(PYTHON) -m venv .venv-benchmarks
 	@echo "installing the toolkit and its peers into .venv-benchmarks ..."
 	@.venv-benchmarks/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -r benchmarks/requirements.txt
-	@.venv-benchmarks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps torchattacks==3.5.1
+	@.venv-benchmarks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps torchattacks==3.5.1 adv_lib==0.2.8
 	@touch $@
 
 clean: ## remove what tests and linters leave (not .venv, not runs)

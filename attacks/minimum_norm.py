@@ -1,4 +1,4 @@
-"""The nearest misclassified point in l2.
+"""The nearest misclassified point in l2 or linf.
 
 First the other classes are probed at the image: the gradient of each one's lead over the label
 gives its distance in the linearisation, box included. Then a walk is run from the image towards
@@ -8,9 +8,13 @@ A walk's direction is that of DDN (Rony et al. 2019, "Decoupling direction and n
 (Pintor et al. 2021, "Fast minimum-norm adversarial attacks through adaptive norm constraints"): on
 the sphere of the current radius the step leans by an annealed share towards the gradient of the
 lead in logits. The radius goes, within an annealed factor, to where the linearisation along the
-step meets the boundary. Share and factor have no unit, so no setting depends on the scale of the
-images; and a step that meets the box is clipped *and* lengthened, so that pixels at 0 and 1 move
-where this helps. For a linear classifier the result is the exact projection, box included.
+step meets the boundary; after two wins in a row it may go in by a quarter, because on images far
+from the boundary the search for a first win goes several times too far. Share and factor have no
+unit, so no setting depends on the scale of the images; and a step that meets the box is clipped
+*and* lengthened, so that pixels at 0 and 1 move where this helps. For a linear classifier the
+result is the exact projection, box included.
+
+What depends on the norm is in `attacks.spheres` and `attacks.norms.reach`.
 """
 
 from __future__ import annotations
@@ -74,7 +78,8 @@ class MinimumNorm:
     """Probe the classes, then walk along the boundary towards the image.
 
     Cost per example: `steps + 1` forward passes, the clean one among them, and at most `steps`
-    backward passes. Two classes, a target class, or fewer than 20 steps: no probes and one walk.
+    backward passes; with noisy classifiers, whose gradients are taken where the reference gives the
+    values, at most `2 * steps + 2` forward passes. Two classes, a target class, or fewer than 20 steps: no probes and one walk.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -224,7 +229,7 @@ class MinimumNorm:
         """The radius at which the linearisation meets the boundary, within the annealed factor."""
         factor = annealed(FACTOR, cosine)
         hair = factor * cosine / 20
-        # From the image the distance in the box; elsewhere a step along the gradient, unclipped.
+        # The dual norm: how much nearer the goal a step of length 1 comes at best.
         dual = lengths(gradients, "l1" if self.norm == "linf" else "l2")
         shortfall = found.values.abs() / dual
         ahead = torch.minimum(radii + shortfall, SEARCH * radii)
@@ -233,7 +238,7 @@ class MinimumNorm:
         meets = torch.where(slopes > 0, radii - found.values / slopes, torch.inf)
         meets = torch.where(found.won & ~(slopes > 0), 0, meets)
         shortest = torch.minimum(radii, state.nearest)
-        # A row of wins well beyond the boundary, as after a search that went too far, goes back fast.
+        # Two wins in a row, as after a search that went too far: the way back may be long.
         back = torch.where(state.streak >= STREAK, factor.clamp_min(FAST), factor)
         inwards = meets.clamp(shortest * (1 - back), shortest * (1 - 2 * hair))
         outwards = meets.clamp(radii * (1 + hair), radii * (1 + factor))
