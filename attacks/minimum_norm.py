@@ -79,7 +79,8 @@ class MinimumNorm:
 
     Cost per example: `steps + 1` forward passes, the clean one among them, and at most `steps`
     backward passes; with noisy classifiers, whose gradients are taken where the reference gives the
-    values, at most `2 * steps + 2` forward passes. Two classes, a target class, or fewer than 20 steps: no probes and one walk.
+    values, at most `2 * steps + 2` forward passes. Two classes, a target class, or fewer than 20
+    steps: no probes and one walk.
     """
 
     def __init__(self, recipe: Recipe) -> None:

@@ -47,6 +47,6 @@ def test_the_reference_judges_and_only_the_gradient_is_noisy(norm):
 def test_each_point_costs_a_pass_of_the_noisy_classifier_and_one_of_the_reference(norm):
     model, images, labels = net_and_images()
     crafted = craft(model, images, labels, f"minnorm(norm={norm}, steps=12, noisy=filter)")
-    # The clean one, the reference at the image and at 12 points, and a gradient at all but the last.
+    # The clean one, the reference at the image and 12 points, a gradient at all but the last.
     assert crafted.forwards.unique().tolist() == [1 + 13 + 12]
     assert crafted.backwards.unique().tolist() == [12]
