@@ -1,4 +1,4 @@
-"""The nearest misclassified point in l2.
+"""The nearest misclassified point in l2 or linf.
 
 First the other classes are probed at the image: the gradient of each one's lead over the label
 gives its distance in the linearisation, box included. Then a walk is run from the image towards
@@ -8,9 +8,13 @@ A walk's direction is that of DDN (Rony et al. 2019, "Decoupling direction and n
 (Pintor et al. 2021, "Fast minimum-norm adversarial attacks through adaptive norm constraints"): on
 the sphere of the current radius the step leans by an annealed share towards the gradient of the
 lead in logits. The radius goes, within an annealed factor, to where the linearisation along the
-step meets the boundary. Share and factor have no unit, so no setting depends on the scale of the
-images; and a step that meets the box is clipped *and* lengthened, so that pixels at 0 and 1 move
-where this helps. For a linear classifier the result is the exact projection, box included.
+step meets the boundary; after two wins in a row it may go in by a quarter, because on images far
+from the boundary the search for a first win goes several times too far. Share and factor have no
+unit, so no setting depends on the scale of the images; and a step that meets the box is clipped
+*and* lengthened, so that pixels at 0 and 1 move where this helps. For a linear classifier the
+result is the exact projection, box included.
+
+What depends on the norm is in `attacks.spheres` and `attacks.norms.reach`.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ WALKS = 2
 LEAN = (2.0, 0.05)
 FACTOR = (0.1, 0.002)
 SEARCH = 3.0
+STREAK = 2
+FAST = 0.25
 
 
 def make(task: Task) -> Outcome:
@@ -50,6 +56,7 @@ class Walk(State):
         walk: `(b,)` which walk, or -1 while classes are probed.
         stage: `(b,)` points evaluated in this walk.
         won_before: `(b,)` whether a point of this walk has won.
+        streak: `(b,)` how many points of this walk have won in a row, up to now.
         nearest: `(b,)` the radius of the nearest point that has won in this walk.
         rivals: `(b,)` the class whose lead is climbed; -1 for the best other class.
         ranks: `(b, PROBES)` the classes to probe, by their logit at the image.
@@ -60,6 +67,7 @@ class Walk(State):
     walk: Tensor
     stage: Tensor
     won_before: Tensor
+    streak: Tensor
     nearest: Tensor
     rivals: Tensor
     ranks: Tensor
@@ -70,7 +78,9 @@ class MinimumNorm:
     """Probe the classes, then walk along the boundary towards the image.
 
     Cost per example: `steps + 1` forward passes, the clean one among them, and at most `steps`
-    backward passes. Two classes, a target class, or fewer than 20 steps: no probes and one walk.
+    backward passes; with noisy classifiers, whose gradients are taken where the reference gives the
+    values, at most `2 * steps + 2` forward passes. Two classes, a target class, or fewer than 20
+    steps: no probes and one walk.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -91,6 +101,7 @@ class MinimumNorm:
             walk=torch.full_like(rows, -1),
             stage=torch.zeros_like(rows),
             won_before=torch.zeros_like(rows, dtype=torch.bool),
+            streak=torch.zeros_like(rows),
             nearest=torch.full_like(rows, torch.inf, dtype=images.dtype),
             rivals=torch.full_like(rows, -1),
             ranks=rows.new_zeros(columns),
@@ -171,6 +182,7 @@ class MinimumNorm:
         state.rivals = torch.where(which, rivals, state.rivals)
         state.stage = torch.where(which, 0, state.stage)
         state.won_before = state.won_before & ~which
+        state.streak = torch.where(which, 0, state.streak)
         state.nearest = torch.where(which, torch.inf, state.nearest)
         state.points = torch.where(per_example(which, state.images), state.images, state.points)
         state.last = state.last & ~which
@@ -184,6 +196,7 @@ class MinimumNorm:
         better = (found.won == state.best_won) & (scores > state.best_score)
         state.keep(walking & (state.stage > 0) & (first_win | better), scores, found)
         state.won_before = state.won_before | (found.won & walking)
+        state.streak = torch.where(walking, (state.streak + 1) * found.won, state.streak)
         nearer = walking & found.won & (radii < state.nearest)
         state.nearest = torch.where(nearer, radii, state.nearest)
 
@@ -217,7 +230,7 @@ class MinimumNorm:
         """The radius at which the linearisation meets the boundary, within the annealed factor."""
         factor = annealed(FACTOR, cosine)
         hair = factor * cosine / 20
-        # From the image the distance in the box; elsewhere a step along the gradient, unclipped.
+        # The dual norm: how much nearer the goal a step of length 1 comes at best.
         dual = lengths(gradients, "l1" if self.norm == "linf" else "l2")
         shortfall = found.values.abs() / dual
         ahead = torch.minimum(radii + shortfall, SEARCH * radii)
@@ -226,7 +239,9 @@ class MinimumNorm:
         meets = torch.where(slopes > 0, radii - found.values / slopes, torch.inf)
         meets = torch.where(found.won & ~(slopes > 0), 0, meets)
         shortest = torch.minimum(radii, state.nearest)
-        inwards = meets.clamp(shortest * (1 - factor), shortest * (1 - 2 * hair))
+        # Two wins in a row, as after a search that went too far: the way back may be long.
+        back = torch.where(state.streak >= STREAK, factor.clamp_min(FAST), factor)
+        inwards = meets.clamp(shortest * (1 - back), shortest * (1 - 2 * hair))
         outwards = meets.clamp(radii * (1 + hair), radii * (1 + factor))
         unseen = search * (1 + factor / 20)
         return torch.where(found.won, inwards, torch.where(state.won_before, outwards, unseen))

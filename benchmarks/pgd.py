@@ -1,4 +1,4 @@
-"""PGD-40 in linf, beside torchattacks, foolbox and ART: time, forward passes, robust accuracy."""
+"""PGD-40 in linf, beside torchattacks, foolbox, ART, adv_lib: time, passes, robust accuracy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from attacks import craft, parse, verify
+from benchmarks.peers import adv_lib
 from benchmarks.photographs import resnet_on_photographs
 from core.data import load_images
 from core.models import load_classifier
@@ -55,7 +56,8 @@ def contenders(model: Counted, images: Tensor, labels: Tensor, eps: str) -> dict
 
     All take the same step, a quarter of the radius, from a uniformly random start. Ours takes part
     twice: with the very same recipe, where only the active set saves passes, and with fewer steps,
-    which shrink and have momentum (so that they get as far).
+    which shrink and have momentum (so that they get as far). adv_lib never looks at where its
+    last step leads, and gives an image that it has not fooled back as it was.
     """
     radius = parse(f"pgd(eps={eps})")["eps"]
     step = radius / 4
@@ -100,11 +102,21 @@ def contenders(model: Counted, images: Tensor, labels: Tensor, eps: str) -> dict
         pixels, classes_of = images.numpy(), labels.numpy()
         return lambda: torch.from_numpy(attack.generate(pixels, classes_of))
 
+    def adversarial_library() -> Attack:
+        attack = adv_lib().pgd_linf
+        return lambda: attack(model, images, labels, radius, steps=STEPS, absolute_step_size=step)
+
     prepared: dict[str, Attack | str] = {
         OURS: ours(f"steps={STEPS}"),
         f"{OURS}, {SHORT}": ours(f"{SHORT}, random_start=false"),
     }
-    for name, prepare in (("torchattacks", torchattacks), ("foolbox", foolbox), ("ART", art)):
+    peers: dict[str, Callable[[], Attack]] = {
+        "torchattacks": torchattacks,
+        "foolbox": foolbox,
+        "ART": art,
+        "adv_lib": adversarial_library,
+    }
+    for name, prepare in peers.items():
         try:
             prepared[name] = prepare()
         except ImportError as error:

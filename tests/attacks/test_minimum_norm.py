@@ -141,3 +141,25 @@ def test_a_target_class_is_reached_by_the_projection_onto_its_half_space(norm):
     one = craft(model, images, labels, f"minnorm(norm={norm})")
     other = craft(model, images, labels, f"minnorm(norm={norm}, targeted=true)", targets=1 - labels)
     torch.testing.assert_close(one.images, other.images)
+
+
+@NORMS
+def test_a_search_that_went_far_beyond_the_boundary_finds_its_way_back(norm):
+    class Step(nn.Module):
+        """Flat at the image, so that the boundary seems 17 times farther than it is."""
+
+        def forward(self, x):
+            far = (x - 0.5).sum(1) / x.shape[1] ** 0.5
+            rise = 10 * torch.sigmoid(20 * (far - 0.5)) - 5 + 0.6 * far
+            return torch.stack([0 * rise, rise, rise - 20], 1)
+
+    images = torch.full((3, 400), 0.5, dtype=torch.float64)
+    crafted = craft(Step(), images, torch.zeros(3, dtype=torch.int64), f"minnorm(norm={norm})")
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        won = Step()(0.5 + torch.full((1, 400), middle / 20)).argmax() == 1
+        low, high = (low, middle) if won else (middle, high)
+    exact = high if norm == "l2" else high / 20
+    assert crafted.success.all()
+    assert lengths(crafted.images - images, norm).tolist() == pytest.approx([exact] * 3, rel=1e-4)
