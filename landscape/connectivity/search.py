@@ -1,0 +1,107 @@
+"""What every search for a path shares: the level to stay below, the budget, who is done."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.errors import InputError
+from landscape.connectivity.paths import pair_of_ends
+from landscape.connectivity.rows import Rows, ranks
+from landscape.loss import InputFunction
+
+GRID = 65
+"""Points of a path that a search looks at, both ends included."""
+SAFETY = 0.9
+"""Share of the threshold that the grid may use: the rest is for what lies between its points."""
+AIM = 0.4
+"""Share of the threshold that a point is pushed down to: room for the segments beside it."""
+
+
+@dataclass
+class Search:
+    """The loss over the pairs, counting what each pair spends; made by `begin`.
+
+    Attributes:
+        first: the first images, `(n, ...)`.
+        second: the second images.
+        rows: the loss, evaluated at points of some pairs.
+        top: the larger of the losses at the two ends, `(n,)`.
+        threshold: how far above `top` a path may rise, in units of the loss.
+        budget: gradient evaluations per pair.
+        gradients: spent so far, `(n,)`.
+        forwards: forward passes besides, `(n,)`.
+    """
+
+    first: Tensor
+    second: Tensor
+    rows: Rows
+    top: Tensor
+    threshold: float
+    budget: int
+    gradients: Tensor
+    forwards: Tensor
+
+    @staticmethod
+    def begin(
+        loss: InputFunction, first: Tensor, second: Tensor, threshold: float, budget: int,
+        batch_size: int,
+    ) -> Search:  # fmt: skip
+        """Evaluate the ends: two forward passes per pair.
+
+        Raises:
+            InputError: bad pairs, threshold, budget or batch size.
+        """
+        first, second = pair_of_ends(first, second)
+        if not 0 < threshold < math.inf:
+            raise InputError(f"threshold: expected a finite number > 0, found {threshold}.")
+        if budget < 0 or batch_size < 1:
+            found = f"{budget} and {batch_size}"
+            raise InputError(f"expected budget >= 0 and --batch_size >= 1, found {found}.")
+        n = len(first)
+        rows, everyone = Rows(loss, n, batch_size), torch.arange(n)
+        top = torch.maximum(rows.values(first, everyone), rows.values(second, everyone))
+        none = torch.zeros(n, dtype=torch.int64)
+        return Search(first, second, rows, top, threshold, budget, none, torch.full((n,), 2))
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def chord(self) -> Tensor:
+        """The way from the first to the second images."""
+        return self.second - self.first
+
+    @property
+    def level(self) -> Tensor:
+        """The loss that points are pushed down to, `(n,)`."""
+        return self.top + AIM * self.threshold
+
+    def rises(self, points: Tensor, pairs: Tensor) -> Tensor:
+        """Return how far points `(a, k, ...)` of pairs `(a,)` lie above their ends, `(a, k)`."""
+        count = points.shape[1]
+        values = self.rows.values(points.flatten(0, 1), pairs.repeat_interleave(count))
+        self.forwards[pairs] += count
+        return values.reshape(-1, count) - self.top[pairs].unsqueeze(1)
+
+    def gradients_at(self, points: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the losses of rows and their gradients, and count them."""
+        self.gradients += torch.bincount(pairs, minlength=len(self))
+        return self.rows.gradients(points, pairs)
+
+    def affordable(self, pairs: Tensor) -> Tensor:
+        """Return which rows, `(r,)`, the budgets of their pairs still pay for, in their order."""
+        return self.gradients[pairs] + ranks(pairs, len(self)) < self.budget
+
+    def too_high(self, rises: Tensor) -> Tensor:
+        """Return which rises are more than the grid may show."""
+        return rises > SAFETY * self.threshold
+
+
+def grid(inner: bool = False) -> Tensor:
+    """Return the places on a path that a search looks at, `(k,)`, without the ends if `inner`."""
+    places = torch.linspace(0, 1, GRID, dtype=torch.float64)
+    return places[1:-1] if inner else places
