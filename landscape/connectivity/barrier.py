@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import torch
@@ -75,14 +75,12 @@ def barrier(
     at = torch.linspace(0, 1, points, dtype=torch.float64)
     found = []
     for rows, part, nodes in blocks(loss, paths.nodes, batch_size):
-        some = replace(
-            paths, nodes=nodes, gradients=paths.gradients[rows], forwards=paths.forwards[rows]
-        )
-        found.append(_measured(part, some, at, max(1, batch_size // len(nodes))))
-    columns = [torch.cat(parts) for parts in zip(*found, strict=True)]
-    if not columns:
-        columns = [torch.zeros(0, dtype=torch.float64)] * 8
-    return Barrier(*columns, points=points)
+        at_once = max(1, batch_size // len(nodes))
+        found.append(_measured(part, paths.select(rows), at, at_once))
+    names = [field.name for field in fields(Barrier) if field.name != "points"]
+    none = torch.zeros(0, dtype=torch.float64)
+    columns = {name: torch.cat([none, *(part[name] for part in found)]) for name in names}
+    return Barrier(**columns, points=points)
 
 
 def table(
@@ -121,7 +119,7 @@ def table(
     )
 
 
-def _measured(loss: InputFunction, paths: Paths, at: Tensor, at_once: int) -> list[Tensor]:
+def _measured(loss: InputFunction, paths: Paths, at: Tensor, at_once: int) -> dict[str, Tensor]:
     """Return the columns of `Barrier` for a block of pairs, some points at a time."""
     n = len(paths)
     highest = torch.full((n,), -torch.inf, dtype=torch.float64)
@@ -142,9 +140,16 @@ def _measured(loss: InputFunction, paths: Paths, at: Tensor, at_once: int) -> li
         outside += precise(((points < 0) | (points > 1)).flatten(2).any(2)).sum(0)
     length = precise(paths.chords())
     scale = torch.where(length > 0, 1 / length, 0)
-    rise = highest - torch.maximum(first, second)
-    shares = [total / len(at) for total in (kept, outside)]
-    return [rise, first, second, peak, farthest * scale, far / len(at) * scale, *shares]
+    return {
+        "barrier": highest - torch.maximum(first, second),
+        "first": first,
+        "second": second,
+        "peak": peak,
+        "deviation": farthest * scale,
+        "mean_deviation": far / len(at) * scale,
+        "kept": kept / len(at),
+        "outside": outside / len(at),
+    }
 
 
 def _loss_and_label(loss: InputFunction, points: Tensor) -> tuple[Tensor, Tensor]:

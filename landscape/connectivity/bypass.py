@@ -84,7 +84,7 @@ def _pushed(search: Search, push: Push, points: Tensor, owners: Tensor) -> Tenso
     for _ in range(TRIES):
         moving = moving[search.affordable(owners[moving])]
         value, gradient = search.gradients_at(points[moving], owners[moving])
-        high = value > level[moving]
+        high = search.high(value, owners[moving])
         moving = moving[high]
         if not len(moving):
             break

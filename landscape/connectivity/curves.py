@@ -19,7 +19,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 def polychain(
     loss: InputFunction, first: Tensor, second: Tensor, *, bends: int = 3,
-    threshold: float = 0.1, budget: int = 128, draws: int = 8, rate: float = 0.02,
+    threshold: float = 0.1, budget: int = 128, draws: int = 8, rate: float = 0.01,
     batch_size: int = 256,
 ) -> Paths:  # fmt: skip
     """Find polylines with `bends` inner nodes and a low mean loss.
@@ -51,7 +51,7 @@ def polychain(
 
 def bezier(
     loss: InputFunction, first: Tensor, second: Tensor, *, bends: int = 3,
-    threshold: float = 0.1, budget: int = 128, draws: int = 8, rate: float = 0.02,
+    threshold: float = 0.1, budget: int = 128, draws: int = 8, rate: float = 0.01,
     batch_size: int = 256,
 ) -> Paths:  # fmt: skip
     """Find Bezier curves with `bends` inner control points and a low mean loss.
@@ -79,9 +79,7 @@ def drawn(step: int, draws: int) -> Tensor:
     return (torch.arange(draws, dtype=torch.float64) + shift) / draws
 
 
-def _minimised(
-    search: Search, kind: str, curve: str, bends: int, draws: int, rate: float
-) -> Paths:
+def _minimised(search: Search, kind: str, curve: str, bends: int, draws: int, rate: float) -> Paths:
     """Minimise the mean loss over the inner nodes, pair by pair until its path is low enough."""
     if bends < 1 or draws < 1 or not rate > 0:
         found = f"{bends}, {draws} and {rate}"
@@ -97,12 +95,13 @@ def _minimised(
     active, looked = torch.arange(len(search)), basis(grid(inner=True), bends + 2).to(nodes)
     steps = search.budget // draws
     for step in range(steps + 1):
-        rises = search.rises(torch.einsum("km,am...->ak...", looked, nodes[active]), active)
+        seen = torch.einsum("km,am...->ak...", looked, nodes[active]).clamp(0, 1)
+        rises = search.rises(seen, active)
         active = active[search.too_high(rises).any(1)]
         if not len(active) or step == steps:
             break
         weights = basis(drawn(step, draws), bends + 2).to(nodes)
-        points = torch.einsum("km,am...->ak...", weights, nodes[active])
+        points = torch.einsum("km,am...->ak...", weights, nodes[active]).clamp(0, 1)
         _, slopes = search.gradients_at(points.flatten(0, 1), active.repeat_interleave(draws))
         pulled = torch.einsum("km,ak...->am...", weights[:, 1:-1], slopes.reshape(points.shape))
         velocity[active] = MOMENTUM * velocity[active] + _unit(pulled)

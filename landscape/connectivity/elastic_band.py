@@ -1,4 +1,4 @@
-"""Elastic band: a chain of nodes relaxed under the loss and springs, with nodes inserted (AutoNEB)."""
+"""Elastic band: a chain of nodes under the loss and springs, with nodes inserted (AutoNEB)."""
 
 from __future__ import annotations
 
@@ -117,7 +117,8 @@ def _relaxed(
     level = search.level[owners]
     chord = torch.linalg.vector_norm(search.chord[owners].flatten(1), dim=1)
     pushed = push(rows, value, gradient, level, tangent, LONGEST * chord)
-    moved = torch.where(column(value.to(rows.device) > level.to(rows.device), rows), pushed, rows)
+    high = search.high(value, owners).to(rows.device)
+    moved = torch.where(column(high, rows), pushed, rows)
     gaps = torch.linalg.vector_norm(flat.diff(dim=1), dim=2)
     pull = spring / 2 * (gaps[:, 1:] - gaps[:, :-1]).flatten()
     moved = (moved + column(pull, rows) * tangent).clamp(0, 1)

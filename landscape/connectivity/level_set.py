@@ -14,7 +14,7 @@ from landscape.loss import InputFunction
 
 
 def level_set(
-    loss: InputFunction, first: Tensor, second: Tensor, *, steps: int = 32,
+    loss: InputFunction, first: Tensor, second: Tensor, *, steps: int = 64,
     threshold: float = 0.1, budget: int = 128, batch_size: int = 256,
 ) -> Paths:  # fmt: skip
     """Walk from the first image to the second within the set of low loss.

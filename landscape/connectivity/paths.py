@@ -68,7 +68,9 @@ class Paths:
         at = at.to(self.nodes.device)
         if self.curve == "bezier":
             weights = bernstein(at, self.nodes.shape[1]).to(self.nodes)
-            return torch.einsum("km,nm...->kn...", weights, self.nodes)
+            points = torch.einsum("km,nm...->kn...", weights, self.nodes)
+            # Rounding may leave the convex hull of the control points, and with it the box.
+            return points.clamp(self.nodes.amin(1), self.nodes.amax(1))
         places = arc_length(self.nodes)
         return along(self.nodes, places, at.expand(len(self), -1)).transpose(0, 1)
 
@@ -112,7 +114,7 @@ def pair_of_ends(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         found = f"{tuple(first.shape)} and {tuple(second.shape)}"
         raise InputError(f"pairs: expected two batches of images of one shape, found {found}.")
     for images in (first, second):
-        if len(images) and not (0 <= images.min() and images.max() <= 1):
+        if len(images) and not 0 <= images.min() <= images.max() <= 1:
             low, high = images.min().item(), images.max().item()
             raise InputError(f"pairs: expected pixels in [0, 1], found [{low:g}, {high:g}].")
     return first.detach(), second.detach()

@@ -19,6 +19,8 @@ SAFETY = 0.9
 """Share of the threshold that the grid may use: the rest is for what lies between its points."""
 AIM = 0.4
 """Share of the threshold that a point is pushed down to: room for the segments beside it."""
+LOW = 0.6
+"""Share at which a point is left alone: Newton steps come close to their aim from above."""
 
 
 @dataclass
@@ -79,6 +81,10 @@ class Search:
     def level(self) -> Tensor:
         """The loss that points are pushed down to, `(n,)`."""
         return self.top + AIM * self.threshold
+
+    def high(self, values: Tensor, pairs: Tensor) -> Tensor:
+        """Return which losses of rows are worth a push."""
+        return values > self.top[pairs] + LOW * self.threshold
 
     def rises(self, points: Tensor, pairs: Tensor) -> Tensor:
         """Return how far points `(a, k, ...)` of pairs `(a,)` lie above their ends, `(a, k)`."""
