@@ -86,7 +86,7 @@ def _minimised(search: Search, kind: str, curve: str, bends: int, draws: int, ra
         raise InputError(f"expected bends >= 1, draws >= 1 and rate > 0, found {found}.")
     basis = bernstein if curve == "bezier" else hats
     chord = search.chord
-    share = torch.linspace(0, 1, bends + 2).to(chord)[1:-1]
+    share = torch.linspace(0, 1, bends + 2, dtype=torch.float64).to(chord)[1:-1]
     share = share.reshape(1, -1, *[1] * (chord.ndim - 1))
     inner = (search.first.unsqueeze(1) + share * chord.unsqueeze(1)).clamp(0, 1)
     nodes = torch.cat([search.first.unsqueeze(1), inner, search.second.unsqueeze(1)], 1)
