@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-BENCHMARKS = ("pgd", "curvature", "image_loading")
+BENCHMARKS = ("pgd", "curvature", "connectivity", "image_loading")
 COLUMNS = ["benchmark", "contender", "metric", "value", "unit", "ratio_to_ours", "note"]
 
 
