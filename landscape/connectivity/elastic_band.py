@@ -48,14 +48,12 @@ def elastic_band(
     if not 0 <= spring <= 1:
         raise InputError(f"spring: expected a share between 0 and 1, found {spring}.")
     search = Search.begin(loss, first, second, threshold, budget, batch_size)
-    ends = [search.rows.values(x, torch.arange(len(search))) for x in (search.first, search.second)]
-    search.forwards += 2
-    losses = torch.stack(ends, 1)
+    losses = search.ends
     nodes = torch.stack([search.first, search.second], 1)
     active, at = torch.arange(len(search)), grid(inner=True)
     done: list[tuple[Tensor, Tensor]] = []
     while len(active):
-        places = arc_length(nodes)
+        places = arc_length(nodes).cpu()
         points = along(nodes, places, at.expand(len(active), -1))
         rises = search.rises(points, active)
         inner = nodes.shape[1] - 1

@@ -131,6 +131,7 @@ def along(nodes: Tensor, places: Tensor, at: Tensor) -> Tensor:
     at = at.to(places)
     after = torch.searchsorted(places, at.contiguous(), right=True).clamp(1, nodes.shape[1] - 1)
     low, high = places.gather(1, after - 1), places.gather(1, after)
+    after = after.to(nodes.device)
     share = ((at - low) / (high - low).clamp_min(torch.finfo(places.dtype).tiny)).clamp(0, 1)
     pair = torch.arange(len(nodes), device=nodes.device).unsqueeze(1)
     share = share.to(nodes).reshape(*share.shape, *[1] * (nodes.ndim - 2))

@@ -31,8 +31,8 @@ class Search:
         first: the first images, `(n, ...)`.
         second: the second images.
         rows: the loss, evaluated at points of some pairs.
-        top: the larger of the losses at the two ends, `(n,)`.
-        threshold: how far above `top` a path may rise, in units of the loss.
+        ends: the losses at the two ends, `(n, 2)`.
+        threshold: how far above its larger end a path may rise, in units of the loss.
         budget: gradient evaluations per pair.
         gradients: spent so far, `(n,)`.
         forwards: forward passes besides, `(n,)`.
@@ -41,7 +41,7 @@ class Search:
     first: Tensor
     second: Tensor
     rows: Rows
-    top: Tensor
+    ends: Tensor
     threshold: float
     budget: int
     gradients: Tensor
@@ -65,12 +65,17 @@ class Search:
             raise InputError(f"expected budget >= 0 and --batch_size >= 1, found {found}.")
         n = len(first)
         rows, everyone = Rows(loss, n, batch_size), torch.arange(n)
-        top = torch.maximum(rows.values(first, everyone), rows.values(second, everyone))
+        ends = torch.stack([rows.values(x, everyone) for x in (first, second)], 1)
         none = torch.zeros(n, dtype=torch.int64)
-        return Search(first, second, rows, top, threshold, budget, none, torch.full((n,), 2))
+        return Search(first, second, rows, ends, threshold, budget, none, torch.full((n,), 2))
 
     def __len__(self) -> int:
         return len(self.first)
+
+    @property
+    def top(self) -> Tensor:
+        """The larger of the losses at the two ends, `(n,)`."""
+        return self.ends.amax(1)
 
     @property
     def chord(self) -> Tensor:
