@@ -15,7 +15,7 @@ from landscape.loss import InputFunction
 
 GRID = 65
 """Points of a path that a search looks at, both ends included."""
-SAFETY = 0.9
+SAFETY = 0.8
 """Share of the threshold that the grid may use: the rest is for what lies between its points."""
 AIM = 0.4
 """Share of the threshold that a point is pushed down to: room for the segments beside it."""

@@ -90,6 +90,14 @@ def test_a_step_is_cut_to_the_longest() -> None:
     torch.testing.assert_close(found, torch.tensor([[0.4, 0.5]], dtype=torch.float64))
 
 
+def test_a_step_ends_at_the_box() -> None:
+    points = torch.tensor([[0.1, 0.5]], dtype=torch.float64)
+    gradient = torch.tensor([[1.0, 1.0]], dtype=torch.float64)
+    one, nothing = torch.ones(1).double(), torch.zeros(1, 2).double()
+    found = Push(False)(points, 0.8 * one, gradient, 0 * one, nothing, FAR)
+    torch.testing.assert_close(found, torch.tensor([[0.0, 0.1]], dtype=torch.float64))
+
+
 def test_a_vanished_gradient_moves_nothing() -> None:
     points = torch.full((1, 2), 0.5, dtype=torch.float64)
     one, nothing = torch.ones(1).double(), torch.zeros(1, 2).double()
