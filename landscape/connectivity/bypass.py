@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -55,17 +57,23 @@ def bypass(
     n = len(search)
     nodes = torch.stack([search.first, search.second], 1)
     places = torch.tensor([0.0, 1.0], dtype=torch.float64).repeat(n, 1)
-    active, at = torch.arange(n), grid(inner=True)
+    active, at = torch.arange(n), grid()
     while len(active):
-        points = along(nodes[active], places[active], at.expand(len(active), -1))
-        rises = search.rises(points, active)
+        rises = search.rises(partial(_seen, nodes, places, at, active), active)
         open_ = search.too_high(rises).any(1) & (search.gradients[active] < budget)
-        active, points, rises = active[open_], points[open_], rises[open_]
+        active, rises = active[open_], rises[open_]
         pair, place = _worst_of_segments(search, places[active], at, rises).nonzero(as_tuple=True)
         owners = active[pair]
-        pushed = _pushed(search, push, points[pair, place], owners)
+        points = along(nodes[owners], places[owners], at[place].unsqueeze(1)).squeeze(1)
+        pushed = _pushed(search, push, points, owners)
         nodes, places = _inserted(nodes, places, owners, at[place], pushed)
     return Paths(nodes, "bypass", "polyline", search.gradients, search.forwards)
+
+
+def _seen(nodes: Tensor, places: Tensor, at: Tensor, active: Tensor, some: Tensor) -> Tensor:
+    """Return the grid points of some of the active pairs."""
+    pairs = active[some]
+    return along(nodes[pairs], places[pairs], at.expand(len(pairs), -1))
 
 
 def _worst_of_segments(search: Search, places: Tensor, at: Tensor, rises: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -92,11 +93,10 @@ def _minimised(search: Search, kind: str, curve: str, bends: int, draws: int, ra
     nodes = torch.cat([search.first.unsqueeze(1), inner, search.second.unsqueeze(1)], 1)
     velocity = torch.zeros_like(inner)
     length = torch.linalg.vector_norm(chord.flatten(1), dim=1)
-    active, looked = torch.arange(len(search)), basis(grid(inner=True), bends + 2).to(nodes)
+    active, looked = torch.arange(len(search)), basis(grid(), bends + 2).to(nodes)
     steps = search.budget // draws
     for step in range(steps + 1):
-        seen = torch.einsum("km,am...->ak...", looked, nodes[active]).clamp(0, 1)
-        rises = search.rises(seen, active)
+        rises = search.rises(partial(_mixed, looked, nodes[active]), active)
         active = active[search.too_high(rises).any(1)]
         if not len(active) or step == steps:
             break
@@ -109,6 +109,11 @@ def _minimised(search: Search, kind: str, curve: str, bends: int, draws: int, ra
         move = column(size, inner) * _unit(velocity[active])
         nodes[active, 1:-1] = (nodes[active, 1:-1] - move).clamp(0, 1)
     return Paths(nodes, kind, curve, search.gradients, search.forwards)
+
+
+def _mixed(weights: Tensor, nodes: Tensor, some: Tensor) -> Tensor:
+    """Return the weighted means of the nodes of some paths."""
+    return torch.einsum("km,am...->ak...", weights, nodes[some]).clamp(0, 1)
 
 
 def _unit(rows: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -50,12 +52,11 @@ def elastic_band(
     search = Search.begin(loss, first, second, threshold, budget, batch_size)
     losses = search.ends
     nodes = torch.stack([search.first, search.second], 1)
-    active, at = torch.arange(len(search)), grid(inner=True)
+    active, at = torch.arange(len(search)), grid()
     done: list[tuple[Tensor, Tensor]] = []
     while len(active):
         places = arc_length(nodes).cpu()
-        points = along(nodes, places, at.expand(len(active), -1))
-        rises = search.rises(points, active)
+        rises = search.rises(partial(_seen, nodes, places, at), active)
         inner = nodes.shape[1] - 1
         paid = search.gradients[active] + inner <= budget
         open_ = search.too_high(rises).any(1) & paid
@@ -64,7 +65,7 @@ def elastic_band(
         if not len(active):
             break
         heights = rises[open_] + search.top[active].unsqueeze(1)
-        nodes, losses = _grown(nodes, losses, places[open_], at, points[open_], heights)
+        nodes, losses = _grown(nodes, losses, places[open_], at, heights)
         for _ in range(RELAXATIONS):
             paid = search.gradients[active] + inner <= budget
             if not paid.any():
@@ -99,6 +100,11 @@ def tangents(nodes: Tensor, losses: Tensor) -> Tensor:
     return _unit(weights[..., :1] * before + weights[..., 1:] * after)
 
 
+def _seen(nodes: Tensor, places: Tensor, at: Tensor, some: Tensor) -> Tensor:
+    """Return the grid points of some of the chains."""
+    return along(nodes[some], places[some], at.expand(len(some), -1))
+
+
 def _relaxed(
     search: Search, loss: InputFunction, nodes: Tensor, losses: Tensor, pairs: Tensor, spring: float
 ) -> tuple[Tensor, Tensor]:
@@ -126,7 +132,7 @@ def _relaxed(
 
 
 def _grown(
-    nodes: Tensor, losses: Tensor, places: Tensor, at: Tensor, points: Tensor, heights: Tensor
+    nodes: Tensor, losses: Tensor, places: Tensor, at: Tensor, heights: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return chains with one more node each, where the loss exceeds its interpolation by most."""
     places_at = at.expand(len(nodes), -1).contiguous()
@@ -135,12 +141,13 @@ def _grown(
     free = (places.unsqueeze(1) - places_at.unsqueeze(2)).abs().amin(2) > 1e-9
     best = torch.where(free, heights - expected, -torch.inf).argmax(1)
     rows = torch.arange(len(nodes))
+    point = along(nodes, places, at[best].unsqueeze(1)).squeeze(1)
     after = segment[rows, best].unsqueeze(1)
     order = torch.arange(nodes.shape[1] + 1).expand(len(nodes), -1)
     source = torch.where(order < after, order, order - 1)
     pair = rows.unsqueeze(1)
     nodes, losses = nodes[pair, source], losses[pair, source]
-    nodes[rows, after.squeeze(1)] = points[rows, best]
+    nodes[rows, after.squeeze(1)] = point
     losses[rows, after.squeeze(1)] = heights[rows, best]
     return nodes, losses
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from core.errors import InputError
-from landscape.connectivity.paths import Paths, along
+from landscape.connectivity.paths import Paths
 from landscape.connectivity.push import log_odds, push_of
 from landscape.connectivity.search import Search, grid
 from landscape.flatness.balls import column
@@ -44,10 +44,13 @@ def level_set(
     if steps < 2:
         raise InputError(f"steps: expected at least 2, found {steps}.")
     search = Search.begin(loss, first, second, threshold, budget, batch_size)
-    ends = torch.stack([search.first, search.second], 1)
-    n, at = len(search), grid(inner=True)
-    ends_at = torch.tensor([0.0, 1.0], dtype=torch.float64).repeat(n, 1)
-    rises = search.rises(along(ends, ends_at, at.expand(n, -1)), torch.arange(n))
+    n, at = len(search), grid()
+    chord, share = search.chord, at.to(first).reshape(-1, *[1] * (first.ndim - 1))
+
+    def straight(some: Tensor) -> Tensor:
+        return (search.first[some].unsqueeze(1) + share * chord[some].unsqueeze(1)).clamp(0, 1)
+
+    rises = search.rises(straight, torch.arange(n))
     walking = torch.arange(n)[search.too_high(rises).any(1)]
     made = min(steps - 1, budget) if len(walking) else 0
     nodes = search.second.unsqueeze(1).repeat(1, made + 2, *[1] * (first.ndim - 1))

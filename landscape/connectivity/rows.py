@@ -2,7 +2,7 @@
 
 Paths are worked on by an active set, so that pairs have different numbers of points to evaluate. A
 loss with `select` is given just those rows. A plain function must see whole copies of the batch
-(see `landscape.loss`): the rows are dealt out to as few copies as hold them.
+(see `landscape.loss`): all rows at once are dealt out to as few copies as hold them.
 """
 
 from __future__ import annotations
@@ -50,8 +50,13 @@ class Rows:
             gradients.append(gradient)
         return finite(torch.cat(values)), torch.cat(gradients)
 
+    def at_once(self, count: int, each: int) -> int:
+        """Return how many of `count` things of `each` rows fit a batch; all if undividable."""
+        divided = hasattr(self.loss, "select")
+        return max(1, self.batch_size // each if divided else count)
+
     def _parts(self, points: Tensor, pairs: Tensor) -> list[tuple[Tensor, Tensor]]:
-        size = max(self.batch_size, 1)
+        size = self.at_once(len(pairs), 1)
         return list(zip(points.split(size), pairs.split(size), strict=True)) if len(pairs) else []
 
     def _function(self, points: Tensor, pairs: Tensor) -> Tensor:

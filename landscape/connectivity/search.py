@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -91,12 +92,23 @@ class Search:
         """Return which losses of rows are worth a push."""
         return values > self.top[pairs] + LOW * self.threshold
 
-    def rises(self, points: Tensor, pairs: Tensor) -> Tensor:
-        """Return how far points `(a, k, ...)` of pairs `(a,)` lie above their ends, `(a, k)`."""
-        count = points.shape[1]
-        values = self.rows.values(points.flatten(0, 1), pairs.repeat_interleave(count))
+    def rises(self, points_of: Callable[[Tensor], Tensor], pairs: Tensor) -> Tensor:
+        """Return how far the inner points of the grid lie above the ends of their pairs, `(a, k)`.
+
+        Args:
+            points_of: gives the points `(b, k, ...)` of the pairs at some positions in `pairs`,
+                `(b,)`: few at a time, so that memory is bounded by the batch size.
+            pairs: `(a,)`.
+        """
+        count = GRID - 2
+        found = [torch.zeros(0, count, dtype=torch.float64)]
+        for some in torch.arange(len(pairs)).split(self.rows.at_once(len(pairs), count)):
+            points = points_of(some).flatten(0, 1)
+            owners = pairs[some].repeat_interleave(count)
+            if len(owners):
+                found.append(self.rows.values(points, owners).reshape(-1, count))
         self.forwards[pairs] += count
-        return values.reshape(-1, count) - self.top[pairs].unsqueeze(1)
+        return torch.cat(found) - self.top[pairs].unsqueeze(1)
 
     def gradients_at(self, points: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the losses of rows and their gradients, and count them."""
@@ -112,7 +124,6 @@ class Search:
         return rises > SAFETY * self.threshold
 
 
-def grid(inner: bool = False) -> Tensor:
-    """Return the places on a path that a search looks at, `(k,)`, without the ends if `inner`."""
-    places = torch.linspace(0, 1, GRID, dtype=torch.float64)
-    return places[1:-1] if inner else places
+def grid() -> Tensor:
+    """Return the places on a path that a search looks at, `(k,)`, without the ends."""
+    return torch.linspace(0, 1, GRID, dtype=torch.float64)[1:-1]

@@ -185,6 +185,16 @@ def test_a_loss_without_select_sees_whole_copies_and_gives_the_same_paths(name: 
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_no_pass_has_more_rows_than_the_batch_size(name: str) -> None:
+    loss, first, second = problem(4)
+    shown: list[int] = []
+    loss.classifier.register_forward_hook(lambda *passed: shown.append(len(passed[2])))
+    path = METHODS[name](loss, first, second, batch_size=16)
+    barrier(loss, path, 101, batch_size=16)
+    assert max(shown) <= 16
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_neither_the_classifier_nor_the_images_nor_the_random_state_is_touched(name: str) -> None:
     loss, first, second = problem(2)
     before, state = (first.clone(), second.clone()), torch.random.get_rng_state()
