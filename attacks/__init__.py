@@ -1,4 +1,8 @@
-"""Adversarial examples by recipe: crafted in batches, verified from outside, saved as artifacts.
+"""Adversarial examples by recipe: crafted, verified from outside, and tried on other classifiers.
+
+`craft` makes the examples of a recipe, `ascend` says the same in arguments, `verify` checks what
+anybody made, `transfer` shows each classifier's examples to all, `masking_checks` looks for reasons
+not to believe an attack that fails. Files of examples: `save_adversarial`, `load_adversarial`.
 
 >>> from attacks import parse
 >>> str(parse("pgd(eps=8/255)"))

@@ -15,7 +15,6 @@ at which the density climbs as `exp(objective / temperature)`, and the schedule 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -26,13 +25,14 @@ from torch import Tensor
 from attacks.active import Evaluation, Outcome, State, Streams, fresh
 from attacks.expectation import evaluated_in_expectation
 from attacks.forms.gradient import STEPS, in_lockstep
-from attacks.norms import per_example, project, unit
+from attacks.norms import per_example, project
 from attacks.objectives import objective
 from attacks.optimisers import Memory, factory_of, step_along, torch_step
 from attacks.recipes import Recipe
 from attacks.task import Task
 from attacks.trajectories import Recorder
 from attacks.transforms import transform
+from attacks.uniform import in_ball
 from core import randomness
 
 GAIN = 0.01
@@ -161,15 +161,7 @@ class GradientAscent:
     def start(self, rows: Tensor, images: Tensor, run: int) -> Tensor:
         """Draw points uniformly from the ball, brought into the box."""
         streams = self._streams(rows, f"attack start {run}")
-        shape = images.shape[1:]
-        if self.norm == "linf":
-            offsets = 2 * randomness.uniform(streams, shape, images) - 1
-        elif self.norm == "l1":
-            offsets = in_cross_polytope(streams, images)
-        else:
-            directions = unit(randomness.normal(streams, shape, images))
-            share = randomness.uniform(streams, (), images) ** (1 / shape.numel())
-            offsets = per_example(share, images) * directions
+        offsets = in_ball(streams, images, self.norm)
         return self.projected(images + self.eps * offsets, images)
 
     def projected(self, points: Tensor, images: Tensor) -> Tensor:
@@ -297,16 +289,3 @@ class GradientAscent:
             which = again & (state.run == run)
             points[which] = self.start(state.rows[which], state.images[which], run)
         state.points = points
-
-
-def in_cross_polytope(streams: Sequence[np.random.Generator], images: Tensor) -> Tensor:
-    """Draw steps uniformly from the l1 ball of radius 1, `(n, ...)`.
-
-    Exponential numbers divided by the sum of all and one more are uniform on the simplex; signs are
-    fair.
-    """
-    shape = images.shape[1:]
-    uniform = randomness.uniform(streams, (shape.numel() + 1,), images)
-    drawn = -torch.log1p(-uniform)
-    drawn = drawn[:, 1:] / drawn.sum(1, keepdim=True)
-    return drawn.reshape(images.shape) * randomness.signs(streams, shape, images)

@@ -20,6 +20,7 @@ from attacks.active import Evaluation, Outcome, State, Streams, fresh
 from attacks.norms import fit, lengths, per_example, rooms, unit
 from attacks.objectives import log_odds
 from attacks.task import Task
+from attacks.uniform import on_cross_polytope
 from core import randomness
 
 
@@ -65,14 +66,6 @@ def random_steps(
         directions = unit(randomness.normal(streams, shape, images))
     towards = turned(images, directions.sign(), reach * directions.abs())
     return fit(images, directions.abs() * towards, radii, norm)
-
-
-def on_cross_polytope(streams: Sequence[np.random.Generator], images: Tensor) -> Tensor:
-    """Draw steps of l1 length 1 uniformly: exponential sizes over their sum, with fair signs."""
-    shape = images.shape[1:]
-    drawn = -torch.log1p(-randomness.uniform(streams, shape, images))
-    signs = randomness.signs(streams, shape, images)
-    return signs * drawn / per_example(lengths(drawn, "l1"), images)
 
 
 def turned(images: Tensor, signs: Tensor, moves: Tensor) -> Tensor:

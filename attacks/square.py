@@ -30,7 +30,7 @@ from core import randomness
 BLOCK = 64
 """Proposals whose random numbers are drawn at once."""
 SHRINKS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
-"""After so many proposals the squares' area is halved."""
+"""The squares' area is halved after the proposal of this number, counted from 0."""
 SCHEDULED = 10_000
 TILES = 5
 TINY = 1e-12

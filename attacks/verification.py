@@ -64,8 +64,8 @@ def verify(
         softmax of the predicted class), clean_correct, finite, inside_box, inside_ball, length_kept
         (of a noise control), label_changed, (target_reached,) linf, l2, l1, l0, and status: the
         first that holds of `not finite`, `outside box`, `outside ball`, `clean wrong`, and then
-        `success` or `not fooled`; for a control `success` or `wrong length`: of noise no change of
-        label is required.
+        `success` or `not fooled`; for the control `noise` instead `success` or `wrong length`: of
+        it no change of label is required.
 
     Raises:
         InputError: an argument cannot be used.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import statistics
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from attacks import autoattack_components, craft, parse, verify
-from benchmarks.pgd import Counted
+from benchmarks.counted import Counted
+from benchmarks.peers import Attack, prepared
 from benchmarks.photographs import resnet_on_photographs
 from core.data import load_images
 from core.models import load_classifier
@@ -28,7 +28,6 @@ METRICS = {
     "forward passes per image": "",
     "robust accuracy": "",
 }
-Attack = Callable[[], Tensor]
 
 
 def settings() -> list[tuple[str, nn.Module, Tensor, Tensor, str]]:
@@ -80,13 +79,7 @@ def contenders(
         attack = library.AutoAttack(model, eps=radius, n_classes=classes, seed=seed)
         return lambda: attack(images, labels)
 
-    prepared: dict[str, Attack | str] = {OURS: ours}
-    for name, prepare in ((OFFICIAL, official), (TORCHATTACKS, torchattacks)):
-        try:
-            prepared[name] = prepare()
-        except ImportError as error:
-            prepared[name] = f"not installed ({error})"
-    return prepared
+    return {OURS: ours} | prepared({OFFICIAL: official, TORCHATTACKS: torchattacks})
 
 
 def rows(repeats: int = 3) -> list[dict[str, Any]]:

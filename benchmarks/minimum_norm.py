@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from attacks import craft
 from attacks.norms import lengths
-from benchmarks.peers import adv_lib
-from benchmarks.pgd import Counted
+from benchmarks.counted import Counted
+from benchmarks.peers import Attack, adv_lib, prepared
 from benchmarks.photographs import classifier_on_photographs
 from core.data import load_images
 from core.models import load_classifier
@@ -27,7 +27,6 @@ EXAMPLES = 256
 HELD_OUT = 512
 STEPS = 99
 OURS = "inputscape"
-Attack = Callable[[], Tensor]
 
 
 def settings() -> list[tuple[str, nn.Module, Tensor, Tensor]]:
@@ -91,15 +90,11 @@ def contenders(
         peers["torchattacks CW"] = cw()
         peers["torchattacks CW, 300 steps"] = cw(steps=300)
     peers["foolbox DDN" if norm == "l2" else "foolbox FMN"] = foolbox
-    prepared: dict[str, Attack | str] = {
-        OURS: lambda: craft(model, images, labels, recipe, batch_size=EXAMPLES).images
-    }
-    for name, prepare in peers.items():
-        try:
-            prepared[name] = prepare()
-        except ImportError as error:
-            prepared[name] = f"not installed ({error})"
-    return prepared
+
+    def ours() -> Tensor:
+        return craft(model, images, labels, recipe, batch_size=EXAMPLES).images
+
+    return {OURS: ours} | prepared(peers)
 
 
 def rows(repeats: int = 3) -> list[dict[str, Any]]:

@@ -1,11 +1,28 @@
-"""Peers that need a hand to be imported."""
+"""Peers: made ready where they are installed, named where they are not."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable, Mapping
 from types import ModuleType
+
+from torch import Tensor
+
+Attack = Callable[[], Tensor]
+"""Makes the adversarial images of a benchmark."""
+
+
+def prepared(peers: Mapping[str, Callable[[], Attack]]) -> dict[str, Attack | str]:
+    """Return each peer's attack, or why it cannot take part."""
+    ready: dict[str, Attack | str] = {}
+    for name, prepare in peers.items():
+        try:
+            ready[name] = prepare()
+        except ImportError as error:
+            ready[name] = f"not installed ({error})"
+    return ready
 
 
 def adv_lib() -> ModuleType:

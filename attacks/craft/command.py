@@ -45,7 +45,7 @@ def run(
             attacks.
         others: further classifiers, SPEC[@CHECKPOINT], whose examples should fool this one no more
             often than its own do, another check for masked gradients; default: the other built-in
-            net for the digits, else none.
+            nets for the digits, else none.
 
     Returns:
         The run directory: results.parquet, summary.json, figures/, adversarial/, report.html.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,21 +10,11 @@ import pandas as pd
 from attacks.masking import CHECKS
 from attacks.recipe_lists import is_control
 from attacks.recipes import parse
-from core.report import words
+from core.report import Finding, words
 from core.statistics import Interval, clopper_pearson
 
 INVALID = ("not finite", "outside box", "outside ball", "wrong length")
 """Statuses of examples that are not what their recipe promises."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A sentence or two, its badge, and whether it is good news (None: neither)."""
-
-    text: str
-    good: bool | None = None
-    verdict: str = ""
-    recipe: str | None = None
 
 
 def fooled(table: pd.DataFrame) -> pd.Series:
@@ -123,7 +112,7 @@ def _answer(rows: pd.DataFrame) -> Finding:
 
 def _of_recipe(row: pd.Series) -> Finding:
     if not row["clean_correct"]:
-        return Finding(f"{row['label']}: no image to attack.", recipe=row["recipe"])
+        return Finding(f"{row['label']}: no image to attack.", about=row["recipe"])
     share = _spoken(_interval(row, "success", "low", "high"))
     name = _opening(row["label"])
     counted = words.count(int(row["fooled"]), int(row["clean_correct"]))

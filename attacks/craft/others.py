@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from attacks.classifier_specs import load_spec, split_spec
 from core.data import ImageSet
 from core.errors import InputError
-from core.models import Classifier, check_images, load_classifier
+from core.models import Classifier, check_images
 from core.models.builtin import BUILT_IN
-from core.models.checkpoints import read_checkpoint
-from core.models.sources import kind_of
 from core.options import split_list
 
 ARGUMENT = "--others"
@@ -18,13 +17,13 @@ ARGUMENT = "--others"
 def other_specs(
     given: Sequence[str] | str | None, *, model: str, checkpoint: str | None, data: str
 ) -> tuple[str, ...]:
-    """Return what the option names; if it is not given, the other net that comes with the digits.
+    """Return what the option names; if it is not given, the other nets that come with the digits.
 
     Raises:
         InputError: an item is not of the form, or is given twice.
 
     >>> other_specs(None, model="digits_mlp", checkpoint=None, data="digits")
-    ('digits_convnet',)
+    ('digits_convnet', 'digits_residual', 'digits_patches')
     >>> other_specs(None, model="resnet18", checkpoint="net.safetensors", data="photographs")
     ()
     """
@@ -33,9 +32,7 @@ def other_specs(
         return tuple(name for name in BUILT_IN if name != model) if own else ()
     items = split_list(given, ARGUMENT)
     for item in items:
-        spec, at, weights = item.partition("@")
-        if not spec or (at and not weights):
-            raise InputError(f"{ARGUMENT}: found {item!r}, expected SPEC[@CHECKPOINT].")
+        split_spec(item, ARGUMENT)
     if len(set(items)) < len(items):
         raise InputError(f"{ARGUMENT}: the same classifier is given twice.")
     return tuple(items)
@@ -55,24 +52,18 @@ def load_other(
     Args:
         item: `SPEC[@CHECKPOINT]`.
         images: what it has to take.
-        normalisation: see `load_classifier`.
-        stem: see `load_classifier`.
+        normalisation: see `load_spec`.
+        stem: see `load_spec`.
         device: where it computes.
         classes: how many outputs it has to have.
 
     Raises:
         InputError: it cannot be loaded, or does not go with images and classes.
     """
-    spec, _, checkpoint = item.partition("@")
+    spec, checkpoint = split_spec(item, ARGUMENT)
     try:
-        silent = checkpoint != "" and read_checkpoint(checkpoint).record is None
-        published = kind_of(spec) in ("torchvision", "timm")
-        classifier = load_classifier(
-            spec,
-            checkpoint=checkpoint or None,
-            normalisation=normalisation if silent else None,
-            stem=stem if silent and published else None,
-            device=device,
+        classifier = load_spec(
+            spec, checkpoint, normalisation=normalisation, stem=stem, device=device
         )
         found = check_images(classifier, images.shape, len(images.class_names), images.class_names)
     except InputError as error:

@@ -52,7 +52,7 @@ def write(study: CraftStudy, run: RunDirectory) -> dict[str, Any]:
         f"{study.model} on {study.data}: {len(study.chosen)} images x {len(rows)} recipes",
     )
     for finding in found:
-        report.finding(finding.text, finding.good, finding.verdict)
+        report.finding(finding.text, finding.significant, finding.verdict)
     styles = figures.looks(study.labels)
     with style():
         drawn = [
@@ -89,7 +89,7 @@ def write(study: CraftStudy, run: RunDirectory) -> dict[str, Any]:
     report.config(study.settings(), f"python -m attacks.craft --config {run.path}/config.yaml")
     report.write(run.report)
     return {
-        "findings": [{"text": f.text, "verdict": f.verdict, "recipe": f.recipe} for f in found],
+        "findings": [{"text": f.text, "verdict": f.verdict, "recipe": f.about} for f in found],
         "examples": len(study.chosen),
         "recipes": rows.replace({np.nan: None}).to_dict("records"),
         "masking_checks": None if checks is None else _plain_checks(checks),

@@ -7,6 +7,7 @@ from typing import Any
 from attacks.forms.common import EPS, NOISE_SCALE, NOISY, NORM, TARGETED, noisy_conflict
 from attacks.forms.form import Form, Setting
 
+RELIABLE = "Croce and Hein 2020, Reliable evaluation of adversarial robustness"
 APGD_OBJECTIVES = ("cross_entropy", "dlr")
 STEPS = Setting("steps", "integer", "gradient steps", 100, least=1, most=10**6, shown=True)
 TARGET_STEPS = Setting(
@@ -31,7 +32,7 @@ RESTARTS = Setting("restarts", "integer", "runs from fresh random starts", 1, le
 RHO = Setting(
     "rho",
     "number",
-    "the step size is halved at a checkpoint if fewer than this share of steps gained",
+    "the step size is halved at a checkpoint unless more than this share of steps gained",
     0.75,
     least=0,
     most=1,
@@ -74,6 +75,7 @@ APGD = Form(
     ),
     noisy_conflict,
     apgd_gradients,
+    source=RELIABLE,
 )
 
 APGDT = Form(
@@ -82,6 +84,7 @@ APGDT = Form(
     "APGD towards one likely class after the other, by the targeted difference of logits ratio.",
     (NORM, EPS, TARGET_STEPS, TARGETS, RESTARTS, RHO),
     gradients=apgd_gradients,
+    source=RELIABLE,
 )
 
 FAB = Form(
@@ -103,6 +106,8 @@ FAB = Form(
         TARGETS,
     ),
     gradients=fab_gradients,
+    source="Croce and Hein 2020, Minimally distorted adversarial examples with a fast adaptive "
+    "boundary attack",
 )
 
 SQUARE = Form(
@@ -124,11 +129,13 @@ SQUARE = Form(
         Setting(
             "rescheduled",
             "flag",
-            "squares shrink as if there were 10,000 queries, however many there are",
+            "the squares' schedule, made for 10,000 queries, is fitted to those that there are",
             False,
         ),
         TARGETED,
     ),
+    source="Andriushchenko et al. 2020, Square attack: a query-efficient black-box adversarial "
+    "attack via random search",
 )
 
 AUTOATTACK = Form(
@@ -137,4 +144,5 @@ AUTOATTACK = Form(
     "APGD, targeted APGD, FAB and Square, each on the examples that those before left.",
     (NORM, EPS, TARGET_STEPS, TARGETS, QUERIES),
     gradients=autoattack_gradients,
+    source=RELIABLE,
 )

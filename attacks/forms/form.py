@@ -85,6 +85,7 @@ class Form:
         gradients: given all values, the most backward passes that are spent on one image; infinite
             where that depends on the classes or the size of the image.
         control: whether it is no attack but what attacks are compared with.
+        source: the papers that it comes from; "" where there is none.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Form:
     conflict: Callable[[dict[str, Any], frozenset[str]], str | None] = field(default=no_conflict)
     gradients: Callable[[dict[str, Any]], float] = field(default=no_gradients)
     control: bool = False
+    source: str = ""
 
     @cached_property
     def by_name(self) -> dict[str, Setting]:

@@ -69,6 +69,7 @@ FGSM = Form(
     (BALL, EPS, NOISY, NOISE_SCALE, TARGETED),
     noisy_conflict,
     lambda values: 1,
+    source="Goodfellow et al. 2015, Explaining and harnessing adversarial examples",
 )
 
 PGD = Form(
@@ -177,4 +178,5 @@ PGD = Form(
     ),
     pgd_conflict,
     lambda values: values["restarts"] * values["steps"] * values["samples"],
+    source="Madry et al. 2018, Towards deep learning models resistant to adversarial attacks",
 )

@@ -28,4 +28,6 @@ MINNORM = Form(
     ),
     noisy_conflict,
     gradients=lambda values: values["steps"],
+    source="after Rony et al. 2019, Decoupling direction and norm, and Pintor et al. 2021, Fast "
+    "minimum-norm adversarial attacks",
 )

@@ -36,12 +36,17 @@ def row(form: Form) -> str:
         if name not in COMMON and recipe[name] is not None
     )
     takes = " ".join(f"`{name}`" for name in ("eps", "targeted", "noisy") if name in form.by_name)
-    source = f"torchattacks; {ZOO[form.name].paper}" if form.name in ZOO else "this project"
-    if form.name in ZOO:
-        source += "; a batch at once" if ZOO[form.name].together else "; one image at a time"
     spent = f"{recipe.gradients:g}" if math.isfinite(recipe.gradients) else "depends on the classes"
-    cells = (f"`{form.name}`", form.help, norms or "", own, takes, spent, source)
+    cells = (f"`{form.name}`", form.help, norms or "", own, takes, spent, origin(form))
     return f"| {' | '.join(cells)} |"
+
+
+def origin(form: Form) -> str:
+    """Return who wrote the attack that is run, and the papers that it comes from."""
+    if form.name not in ZOO:
+        return f"this project; {form.source}" if form.source else "this project"
+    how = "a batch at once" if ZOO[form.name].together else "one image at a time"
+    return f"torchattacks; {form.source or 'no paper'}; {how}"
 
 
 def example(form: Form) -> Recipe:

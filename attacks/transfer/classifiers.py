@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from attacks.classifier_specs import load_spec, split_spec
 from core.data import ImageSet
 from core.errors import InputError
-from core.models import Classifier, check_images, load_classifier
+from core.models import Classifier, check_images
 from core.models.checkpoints import read_checkpoint
 from core.models.sources import kind_of
 from core.options import split_list
@@ -73,19 +74,17 @@ def _read(item: str) -> list[tuple[Member, bool]]:
     """Return the classifiers of one item, each with whether its name was chosen by the user."""
     match = _NAME.fullmatch(item)
     name, rest = (match[1], match[2]) if match else (None, item)
-    spec, at, weights = rest.partition("@")
-    if not at and Path(rest).is_dir():
+    if "@" not in rest and Path(rest).is_dir():
         files = sorted(Path(rest).glob(f"*{_SUFFIX}"))
         if name is not None or not files:
             problem = "one name cannot be that of a folder" if files else f"no {_SUFFIX} lies there"
             raise InputError(f"{ARGUMENT}: {item}: {problem}.")
         return [(_of_file(file), False) for file in files]
-    if not at and rest.endswith(_SUFFIX):
+    if "@" not in rest and rest.endswith(_SUFFIX):
         member = _of_file(Path(rest))
     else:
-        if not spec or (at and not weights):
-            raise InputError(f"{ARGUMENT}: found {item!r}, expected [NAME=]SPEC[@CHECKPOINT].")
-        member = Member(_short(spec), spec, weights or None)
+        spec, weights = split_spec(rest, ARGUMENT, "[NAME=]SPEC[@CHECKPOINT]")
+        member = Member(_short(spec), spec, weights)
     return [(replace(member, name=name or member.name), name is not None)]
 
 
@@ -128,24 +127,11 @@ def loaded(
         InputError: it cannot be loaded; the message names the classifier.
     """
     try:
-        record = None
-        if member.checkpoint is not None:
-            record = read_checkpoint(member.checkpoint).record
-        published = kind_of(member.spec) in ("torchvision", "timm")
-        return load_classifier(
-            member.spec,
-            checkpoint=member.checkpoint,
-            normalisation=normalisation if record is None and _open(member) else None,
-            stem=stem if record is None and published else None,
-            device=device,
+        return load_spec(
+            member.spec, member.checkpoint, normalisation=normalisation, stem=stem, device=device
         )
     except InputError as error:
         raise InputError(f"{ARGUMENT}: {member.name}: {error}") from error
-
-
-def _open(member: Member) -> bool:
-    """Whether the normalisation is left to the options: a built-in's own weights settle it."""
-    return member.checkpoint is not None or kind_of(member.spec) != "built-in"
 
 
 def check_together(classifiers: dict[str, Classifier], images: ImageSet) -> None:

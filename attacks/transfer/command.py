@@ -56,7 +56,7 @@ def run(
             classifier gets right are attacked.
         attacks: recipes, such as "fgsm(eps=8/255),pgd(eps=8/255, stop=false)"; where steps are
             left out, as many as --gradients allows; default: two controls, FGSM, PGD, and PGD with
-            momentum, margin, and noisy classifiers.
+            momentum, Adam, other objectives, Langevin noise, diverse inputs or noisy classifiers.
         eps: linf radius of the default recipes; default: 0.2 for digits, else 8/255.
         gradients: the most gradients that a recipe may spend on an image.
         noise_scales: scales of the noise for PGD with noisy classifiers, for a curve over them;

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from attacks.active import check_finite, check_logits
 from attacks.crafting import craft_all
 from attacks.inputs import checked_ids, checked_images, checked_labels, device_of
+from attacks.norms import unit
 from attacks.objectives import log_odds
 from attacks.recipes import Recipe, parse
 from attacks.tables import IMAGE, images_of, with_images
@@ -130,10 +131,7 @@ def looked_at(
         own, found = [ids[int(i)] for i in rows], {}
         for name, classifier in classifiers.items():
             found[name] = _climbed(classifier, images[rows], labels[rows], own)
-        units = {
-            name: torch.nn.functional.normalize(gradients, dim=1)
-            for name, (gradients, _) in found.items()
-        }
+        units = {name: unit(gradients) for name, (gradients, _) in found.items()}
         for name, (gradients, answers) in found.items():
             length = gradients.norm(dim=1)
             table = pd.DataFrame(
@@ -141,8 +139,8 @@ def looked_at(
             )
             table["correct"] = table["prediction"] == table["label"]
             table["gradient_l2"] = length.numpy()
-            for other, unit in units.items():
-                cosine = (units[name] * unit).sum(1)
+            for other, theirs in units.items():
+                cosine = (units[name] * theirs).sum(1)
                 silent = (length == 0) | (found[other][0].norm(dim=1) == 0)
                 table[f"alignment@{other}"] = cosine.masked_fill(silent, float("nan")).numpy()
             parts.append(table)

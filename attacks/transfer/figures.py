@@ -147,7 +147,7 @@ def curves(analysis: Analysis) -> Drawing | None:
         ax.set_title(f"{kind} noise in the classifier")
         ax.set_xlabel("share of dropped weights" if kind == "dropout" else
                       "scale of the noise relative to the weights")  # fmt: skip
-    axes[0, 0].set_ylabel("gain over plain PGD,\npercentage points")
+    axes[0, 0].set_ylabel("gain over no noise,\npercentage points")
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)))
     data = pd.concat([c.assign(noisy=kind) for kind, c in drawn.items()], ignore_index=True)
@@ -155,10 +155,10 @@ def curves(analysis: Analysis) -> Drawing | None:
         "scales",
         figure,
         data,
-        "Gain in transfer of PGD whose every gradient is that of a fresh noisy classifier, over "
-        "the scale of the noise. Black: mean over all ordered pairs, with pointwise 95 % bootstrap "
-        f"intervals over {analysis.images:,} images; a dot where it is significant after Holm's "
-        "correction over the scales. Coloured: by source.",
+        "Gain in transfer where every gradient is that of a fresh noisy classifier, over the same "
+        "recipe without noise, by the scale of the noise. Black: mean over all ordered pairs, with "
+        f"pointwise 95 % bootstrap intervals over {analysis.images:,} images; a dot where it is "
+        "significant after Holm's correction over the scales. Coloured: by source.",
     )
 
 

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from attacks.craft.findings import Finding
 from attacks.transfer.analysis import CERTAINTY, Analysis, weighted, without_source
 from attacks.transfer.cells import ALL
 from attacks.transfer.recipes import base
-from core.report import words
+from core.report import Finding, words
 from core.statistics import Interval
 
 FEW = 50
@@ -46,7 +45,7 @@ def findings(analysis: Analysis, labels: Mapping[str, str], tried: int) -> list[
             )
         )
     found += [f for f in (_range(analysis, labels), _gains(analysis, labels)) if f]
-    found += [_curve(kind, curve) for kind, curve in analysis.curves.items()]
+    found += [_curve(kind, curve, labels) for kind, curve in analysis.curves.items()]
     others = (_shared, _wrong, _confidence, _alignment, _flatness)
     found += [finding for tell in others if (finding := tell(analysis, labels)) is not None]
     return found
@@ -123,19 +122,23 @@ def _gains(analysis: Analysis, labels: Mapping[str, str]) -> Finding | None:
         )
     if len(worse):
         text += f" Worse: {words.several([labels[r] for r in worse['recipe']])}."
-    return Finding(text, bool(len(better)))
+    return Finding(text, bool(len(better) or len(worse)))
 
 
-def _curve(kind: str, curve: pd.DataFrame) -> Finding:
+def _curve(kind: str, curve: pd.DataFrame, labels: Mapping[str, str]) -> Finding:
     rows = over_all(curve).sort_values("gain", ascending=False, kind="stable")
-    best = rows.iloc[0]
+    best, sure = rows.iloc[0], rows["p_holm"] < LEVEL
     helps = bool(best["gain"] > 0 and best["p_holm"] < LEVEL)
     start = "A noisy classifier helps" if helps else "No scale helps beyond chance"
-    return Finding(
-        f"{start} ({kind} noise, {len(rows)} scales): the largest gain over PGD is at scale "
-        f"{words.number(best['scale'])}, {points(best)}, {words.p_value(best['p_holm'])} (Holm).",
-        helps,
+    text = (
+        f"{start} ({kind} noise, {len(rows)} scales): the largest gain over "
+        f"{labels[best['reference']]} is at scale {words.number(best['scale'])}, {points(best)}, "
+        f"{words.p_value(best['p_holm'])} (Holm)."
     )
+    worse = sorted(rows[sure & (rows["gain"] < 0)]["scale"])
+    if worse:
+        text += f" Worse: at {words.several([words.number(scale) for scale in worse])}."
+    return Finding(text, helps or bool(worse))
 
 
 def _shared(analysis: Analysis, labels: Mapping[str, str]) -> Finding | None:
@@ -149,8 +152,9 @@ def _shared(analysis: Analysis, labels: Mapping[str, str]) -> Finding | None:
     return Finding(
         f"Are the same examples shared? Two victims have {common} of what fools either in common "
         f"(Jaccard index), where independent ones would have {by_chance}; kappa is "
-        f"{words.number(rows['kappa'].mean(), 2)} on average, and above 0 for "
-        f"{words.count(above, len(rows))} pairs of victims ({labels[analysis.main]}).",
+        f"{words.number(rows['kappa'].mean(), 2)} on average, and its 95 % interval above 0 for "
+        f"{words.count(above, len(rows))} pairs of victims, counted for each source "
+        f"({labels[analysis.main]}).",
         above > len(rows) / 2,
         "shared" if above > len(rows) / 2 else "mostly not shared",
     )
@@ -170,8 +174,8 @@ def _wrong(analysis: Analysis, labels: Mapping[str, str]) -> Finding | None:
     return Finding(
         f"Two victims fooled by the same example say the same wrong class in {share} of "
         f"{int(rows['n_both'].sum()):,} cases, against {by_chance} with wrong classes shuffled "
-        f"among images of a class; more than that in {words.count(above, len(rows))} pairs "
-        f"({labels[analysis.main]}, Holm).",
+        f"among images of a class; more than that in {words.count(above, len(rows))} pairs, "
+        f"counted for each source ({labels[analysis.main]}, Holm).",
         above > 0,
     )
 

@@ -37,7 +37,8 @@ def success_rates(
 
     A cell is a proportion of independent images and has Wilson's interval, which is right also near
     0 and 1. Means have percentile bootstrap intervals over the images. Where every image fared
-    alike at all cells, that bootstrap has no width, and Wilson's interval is given.
+    alike, that bootstrap has no width, and the interval reaches as far as Wilson's would for an
+    outcome that no image had.
 
     >>> names = ["id", "source", "victim", "fooled"]
     >>> rows = [("a", "m", "w", True), ("b", "m", "w", False), ("c", "m", "w", False)]
@@ -88,8 +89,8 @@ def cluster_means(
 
     Returns:
         `n` (images with any of the group's cells), `rate`, `low` and `high`, each `(g,)`. Where all
-        cells of all images have one value, the interval reaches as far as Wilson's would for a
-        value that none of n images showed.
+        images have the same values, the interval reaches as far as Wilson's would for a value that
+        none of n images showed.
     """
     c = values.shape[1]
     share = np.zeros((c, len(groups)))
@@ -112,13 +113,12 @@ def cluster_means(
             columns, statistic, level=level, resamples=draws, seed=seed, method="percentile"
         )
         estimate, low, high = found.estimate, found.low.copy(), found.high.copy()
-    for g, members in enumerate(groups):
-        seen = values[:, members][present[:, members]].astype(np.float64)
-        if len(seen) and np.ptp(seen) == 0:
-            room = wilson(0, int(n[g]), level).high
-            bottom, top = (0.0, 1.0) if values.dtype == bool else (-1.0, 1.0)
-            low[g] = max(bottom, seen[0] - room)
-            high[g] = min(top, seen[0] + room)
+    # Where all images fared alike, at each cell in its own way, no resample differs from another.
+    flat = high - low < 1e-12
+    room = wilson(0, n[flat], level).high
+    bottom = 0.0 if values.dtype == bool else -1.0
+    low[flat] = np.maximum(bottom, estimate[flat] - room)
+    high[flat] = np.minimum(1.0, estimate[flat] + room)
     return {"n": n, "rate": estimate, "low": low, "high": high}
 
 

@@ -68,7 +68,7 @@ def write(study: TransferStudy, run: RunDirectory) -> dict[str, Any]:
         f"{len(study.recipes)} recipes",
     )
     for finding in found:
-        report.finding(finding.text, finding.good, finding.verdict)
+        report.finding(finding.text, finding.significant, finding.verdict)
     if analysis.images:
         shown = {r: label for r, label in labels.items() if r in study.attacks}
         _results(report, study, run, table, analysis, shown)

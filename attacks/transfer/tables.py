@@ -70,7 +70,7 @@ def curves(analysis: Analysis) -> pd.DataFrame:
                     "scale": rows["scale"],
                     "source": rows["source"],
                     "transfer": rows["rate"].map(words.percent),
-                    "plain PGD": rows["reference_rate"].map(words.percent),
+                    "without noise": rows["reference_rate"].map(words.percent),
                     "gain, points": [
                         points(row).removesuffix(" points") for _, row in rows.iterrows()
                     ],

@@ -9,6 +9,7 @@ from core.lazy import attach
 
 _NAMES: dict[str, str | None] = {
     "Report": "core.report.page",
+    "Finding": "core.report.finding",
     "FigureFiles": "core.report.figures",
     "save_figure": "core.report.figures",
     "group_style": "core.report.groups",

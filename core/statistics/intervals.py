@@ -142,7 +142,7 @@ def resample(
     if resamples < 1:
         raise InputError(f"resamples: expected at least 1, found {resamples}.")
     if n < 2:
-        raise InputError("values: a bootstrap needs at least 2 examples, found 1.")
+        raise InputError(f"values: a bootstrap needs at least 2 examples, found {n}.")
 
     def of_rows(index: Array, axis: int) -> Any:
         found = of_index(index)

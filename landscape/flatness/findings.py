@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from attacks.recipe_lists import is_control
-from core.report import words
+from core.report import Finding, words
 from core.statistics import Interval
 from landscape.flatness.comparison import LEAST_PAIRS, Comparison
 from landscape.flatness.measures import MEASURES
@@ -27,16 +26,6 @@ _BADGES = {
 }
 
 CLAIMS = {"survives", "reverses", "appears"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One sentence or two, and whether it is a significant difference (None: no claim)."""
-
-    text: str
-    significant: bool | None
-    group: str | None = None
-    verdict: str = ""
 
 
 def findings(comparison: Comparison, labels: Mapping[str, str]) -> list[Finding]:
@@ -90,8 +79,7 @@ def _of_group(comparison: Comparison, group: str, label: str) -> list[Finding]:
             Finding(
                 f"{label}: {usable} usable pairs are too few for a claim "
                 f"(at least {LEAST_PAIRS} are needed).",
-                None,
-                group,
+                about=group,
             )
         ]
     row = rows[rows["measure"] == lead["measure"]].iloc[0]
@@ -107,7 +95,7 @@ def _of_group(comparison: Comparison, group: str, label: str) -> list[Finding]:
     )
     return [
         Finding(
-            f"{text} {_matched(row, ratio)}", _significance(row), group, _BADGES[row["verdict"]]
+            f"{text} {_matched(row, ratio)}", _significance(row), _BADGES[row["verdict"]], group
         )
     ]
 

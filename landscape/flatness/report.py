@@ -13,7 +13,7 @@ from attacks import label, parse
 from attacks.crafted_shards import crafted_shards, save_artifacts
 from attacks.recipe_lists import is_control, without_twins
 from attacks.tables import images_of
-from core.report import Report, words
+from core.report import Finding, Report, words
 from core.report.drawing import save_drawings
 from core.report.facts import classifier_fact, data_fact, run_facts
 from core.report.figures import FigureFiles, style
@@ -22,7 +22,7 @@ from core.report.versions import GENUINE, add_versions, predicted
 from core.statistics import clopper_pearson
 from landscape.flatness import figures
 from landscape.flatness.comparison import SUCCESS, Comparison, compare
-from landscape.flatness.findings import Finding, findings
+from landscape.flatness.findings import findings
 from landscape.flatness.measures import MEASURES, title
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def _summary(
 
     return {
         "findings": [
-            {"text": f.text, "significant": f.significant, "group": f.group} for f in found
+            {"text": f.text, "significant": f.significant, "group": f.about} for f in found
         ],
         "examples": len(study.attacked),
         "groups": rows(comparison.groups.assign(label=comparison.groups["group"].map(labels))),

@@ -10,7 +10,7 @@ from torch import nn
 
 from attacks import Ball, Minimum, ascend, craft, parse, save_adversarial
 from attacks.norms import lengths, project
-from attacks.objectives import dlr, logit, targeted_dlr
+from attacks.objectives import dlr, lead, logit, targeted_dlr
 from core import randomness
 from core.errors import InputError
 from core.losses import cross_entropy, margin
@@ -236,13 +236,15 @@ def test_a_recorded_objective_is_what_its_name_says_and_rises(name, targeted):
     assert (rising > 0)[:, 0].all()
 
 
-def test_dlr_is_refused_where_there_are_too_few_classes():
-    model = linear(classes=3)
+@pytest.mark.parametrize("targets", [None, "random"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_dlr_climbs_also_where_there_are_few_classes(classes, targets):
+    model = linear(classes=classes)
     images, labels = images_for(model, (3, 12))
-    made = ascend(model, images, labels, "dlr", constraint="l2 0.1")
-    assert len(made) == 3
-    with pytest.raises(InputError, match=r"targeted dlr needs at least 4 classes.* has 3"):
-        ascend(model, images, labels, "dlr", constraint="l2 0.1", targets="random")
+    made = ascend(model, images, labels, "dlr", constraint="l2 0.1", targets=targets, stop=False)
+    aims = labels if made.targets is None else made.targets
+    before, after = (lead(model(x), aims, targets is not None) for x in (images, made.images))
+    assert (after > before).all()
 
 
 def test_any_function_of_the_logits_can_be_climbed_but_not_saved_by_name(tmp_path):

@@ -22,3 +22,8 @@ def test_a_stale_table_is_rewritten_and_the_rest_kept(tmp_path):
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     update(page)
     assert page.read_text() == f"before\n{BEGIN}\n{table()}\n{END}\nafter\n"
+
+
+def test_every_attack_that_climbs_or_searches_has_its_paper():
+    unpublished = {name for name, form in FORMS.items() if not form.source}
+    assert unpublished == {"noise", "shuffled", "upgd", "gn"}

@@ -144,7 +144,7 @@ def test_an_invalid_example_is_reported_and_never_counts_as_fooled(made):
     assert after["fooled"].iloc[0] == before["fooled"] - 1
     assert after["robust"].iloc[0] == pytest.approx(before["robust"] + 1 / EXAMPLES)
     said = findings.findings(after, None)
-    assert [f.verdict for f in said if f.good is False] == ["invalid examples"]
+    assert [f.verdict for f in said if f.significant is False] == ["invalid examples"]
 
 
 def test_a_classifier_that_is_always_wrong_leaves_nothing_to_say(tmp_path, monkeypatch):

@@ -113,6 +113,7 @@ def test_the_canonical_string_is_short_and_exact(text, canonical):
         ("noise()", ["eps", "like"]),
         ("noise(like=pgd(eps=1), eps=2)", ["leave norm and eps out"]),
         ("noise(like=noise(eps=1))", ["like of noise", "a recipe of an attack"]),
+        ("noise(like=gn(std=0.1))", ["like of noise", "a recipe of an attack"]),
         ("noise(like=3)", ["like of noise", "a recipe of an attack", "found 3"]),
         ("noise(like=pgd(eps=8/255, step=3))", ["setting of pgd", "'step'"]),
     ],
@@ -203,7 +204,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
         values.pop("theta")
     recipe = parse(written(name, values))
     control = draw(st.sampled_from(("", "noise", "shuffled")))
-    if control and name != "noise" and recipe["norm"] in ("linf", "l2"):
+    if control and not recipe.control and recipe["norm"] in ("linf", "l2"):
         return parse(f"{control}(like={recipe})")
     return recipe
 

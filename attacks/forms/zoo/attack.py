@@ -16,7 +16,6 @@ class ZooAttack:
     Attributes:
         form: its name and settings, in this project's words.
         made_by: the class in torchattacks.
-        paper: where it comes from.
         arguments: for each setting that the class takes, what the class calls it.
         words: for an argument, what the class calls a word of ours.
         fixed: arguments that are always the same.
@@ -32,7 +31,6 @@ class ZooAttack:
 
     form: Form
     made_by: str
-    paper: str
     arguments: Mapping[str, str]
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)

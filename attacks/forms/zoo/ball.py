@@ -69,9 +69,9 @@ BALL = (
             ),
             noisy_conflict,
             lambda values: 1,
+            source="Wong et al. 2020, Fast is better than free",
         ),
         "FFGSM",
-        "Wong et al. 2020, Fast is better than free",
         {"eps": "eps", "step_size": "alpha"},
         together=True,
     ),
@@ -89,7 +89,7 @@ BALL = (
         "UPGD",
         "UPGD",
         "torchattacks' union of PGD, MI-FGSM, EOT-PGD and three losses.",
-        "no paper",
+        "",
         (
             Setting(
                 "objective",
@@ -156,10 +156,10 @@ BALL = (
             ),
             noisy_conflict,
             by_steps(lambda values: values["draws"]),
+            source="Salman et al. 2019, Provably robust deep learning via adversarially trained "
+            "smoothed classifiers",
         ),
         "PGDRSL2",
-        "Salman et al. 2019, Provably robust deep learning via adversarially trained smoothed "
-        "classifiers",
         CLIMBING
         | {"noise_type": "noise_type", "noise_sd": "noise_sd", "draws": "noise_batch_size"},
         words=SPELLED,
@@ -181,9 +181,10 @@ BALL = (
                 Setting("distance", "number", "of the points, in input units", 0.01, above=0),
                 TARGETED,
             ),
+            source="Uesato et al. 2018, Adversarial risk and the dangers of evaluating against "
+            "weak attacks",
         ),
         "SPSA",
-        "Uesato et al. 2018, Adversarial risk and the dangers of evaluating against weak attacks",
         {
             "eps": "eps",
             "steps": "nb_iter",

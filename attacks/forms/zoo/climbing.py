@@ -102,7 +102,7 @@ def climb(
     title: str,
     made_by: str,
     help: str,
-    paper: str,
+    source: str,
     *own: tuple[Setting, str],
     gradients: Callable[[Values], int] = EACH_STEP,
     targeted: bool = True,
@@ -117,6 +117,7 @@ def climb(
         settings + ((TARGETED,) if targeted else ()),
         noisy_conflict,
         gradients,
+        source=source,
     )
     arguments = CLIMBING | {setting.name: theirs for setting, theirs in own}
-    return ZooAttack(form, made_by, paper, arguments, **needs)
+    return ZooAttack(form, made_by, arguments, **needs)

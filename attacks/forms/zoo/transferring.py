@@ -121,16 +121,16 @@ TRANSFERRING = (
                 ),
                 noisy_conflict,
                 by_steps(),
+                source=source,
             ),
             made_by,
-            paper,
             {"eps": "max_epsilon", "steps": "num_iter_set", "amplification": "amplification"}
             | {setting.name: setting.name for setting in own},
             together=True,
             rows_and_columns=True,
             labels_are_targets=True,
         )
-        for name, title, made_by, smoothed, own, targeted, paper in (
+        for name, title, made_by, smoothed, own, targeted, source in (
             (
                 "pifgsm",
                 "PI-FGSM",

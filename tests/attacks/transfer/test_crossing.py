@@ -214,6 +214,17 @@ def test_a_gradient_that_vanishes_has_no_alignment():
     assert own.loc["flat", "alignment@flat"].isna().all()
 
 
+def test_a_tiny_gradient_is_as_aligned_as_a_long_one():
+    tiny = net(1)
+    with torch.no_grad():
+        tiny[3].weight *= 1e-15
+    images, labels = torch.rand(3, 1, 4, 4, dtype=torch.float64), torch.zeros(3, dtype=torch.int64)
+    clean = looked_at({"tiny": tiny, "a": net(0)}, images, labels, ["x", "y", "z"])
+    own = clean.set_index("classifier")
+    assert (own.loc["tiny", "gradient_l2"] < 1e-14).all()
+    assert own.loc["tiny", "alignment@tiny"].to_numpy() == pytest.approx([1, 1, 1])
+
+
 def test_where_no_image_is_right_everywhere_the_table_is_empty():
     images = torch.rand(4, 1, 4, 4, dtype=torch.float64)
     nets = {"a": net(0), "b": net(1)}

@@ -121,6 +121,20 @@ def test_no_difference_is_no_claim_and_not_certain_either():
     assert (last["rate"], last["low"], last["high"]) == (0, 0, room)
 
 
+def test_images_that_all_fared_alike_leave_a_mean_uncertain_also_where_cells_differ():
+    table = random_table().assign(fooled=lambda rows: rows["victim"] == "a")
+    room = wilson(0, 30).high
+    for source, victim, rate in (("b", "others", 1 / 2), ("all", "all", 1 / 3)):
+        row = pick(success_rates(table, **FEW), recipe="pgd", source=source, victim=victim)
+        assert (row["rate"], row["low"], row["high"]) == pytest.approx(
+            (rate, max(0, rate - room), rate + room)
+        )
+    noisy = table["recipe"] == "noisy"
+    table["fooled"] = np.where(noisy, table["victim"] == "a", table["victim"] == "b")
+    row = pick(paired_gain(table, "noisy", "pgd", **FEW), source="c", victim="others")
+    assert (row["gain"], row["low"], row["high"]) == pytest.approx((0, -room, room))
+
+
 def test_images_that_a_cell_lacks_are_left_out_of_it_and_of_its_pairs():
     table = random_table()
     gone = (table["id"] == "val/7") & (table["recipe"] == "pgd") & (table["victim"] == "b")
