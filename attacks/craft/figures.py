@@ -128,12 +128,12 @@ def distances(
     axes[0, 1].grid(True, axis="x")
     axes[0, 1].grid(False, axis="y")
     figure.supxlabel("distance from the genuine image (input units)", fontsize=13)
+    controls = " (noise: all of them)" if any(map(is_control, labels)) else ""
     return Drawing(
         "distances",
         figure,
         pd.DataFrame(data),
-        f"How far the fooled images were moved{' (noise: all of them)' * any(map(is_control, labels))}"
-        f". Points: single images (at most {POINTS}); bar: quartiles; circle: median.",
+        f"How far the fooled images were moved{controls}. Points: single images (at most {POINTS}); bar: quartiles; circle: median.",
     )
 
 

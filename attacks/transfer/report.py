@@ -125,8 +125,8 @@ def _results(
             tables.gains(analysis, everything),
             f"Gain in transfer over {_references(analysis, everything)}, in percentage points, "
             "image by image; for single pairs, the images that only it fools, and only the other. "
-            "p: McNemar's test for single pairs, a sign-flip test for means; Holm's correction over "
-            "the pairs, the sources, or (for `all`) the recipes.",
+            "p: McNemar's test for single pairs, a sign-flip test for means; Holm's correction "
+            "over the pairs, the sources, or (for `all`) the recipes.",
         )
     if "scales" in drawn:
         report.section("How noisy a classifier helps")
@@ -139,9 +139,9 @@ def _results(
     if len(analysis.shared):
         report.table(
             tables.shared(analysis.shared, everything, "source", analysis.main),
-            "Pairs of victims of one source's examples: how many fool the first (`1st`), the second "
-            "(`2nd`), and both; Jaccard index with what independent sets of the same sizes would have; kappa; "
-            "McNemar's test of whether one is fooled more often (Holm over a recipe's rows). "
+            "Pairs of victims of one source's examples: how many fool the first (`1st`), the "
+            "second (`2nd`), and both; Jaccard index with what independent sets of the same sizes "
+            "would have; kappa; McNemar's test of whether one is fooled more often (Holm over a recipe's rows). "
             "Where the source itself is one of the two, nearly all of its examples fool it.",
         )
         report.table(
