@@ -133,7 +133,8 @@ def distances(
         "distances",
         figure,
         pd.DataFrame(data),
-        f"How far the fooled images were moved{controls}. Points: single images (at most {POINTS}); bar: quartiles; circle: median.",
+        f"How far the fooled images were moved{controls}. Points: single images (at "
+        f"most {POINTS}); bar: quartiles; circle: median.",
     )
 
 

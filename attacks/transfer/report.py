@@ -141,7 +141,8 @@ def _results(
             tables.shared(analysis.shared, everything, "source", analysis.main),
             "Pairs of victims of one source's examples: how many fool the first (`1st`), the "
             "second (`2nd`), and both; Jaccard index with what independent sets of the same sizes "
-            "would have; kappa; McNemar's test of whether one is fooled more often (Holm over a recipe's rows). "
+            "would have; kappa; McNemar's test of whether one is fooled more often (Holm over a "
+            "recipe's rows). "
             "Where the source itself is one of the two, nearly all of its examples fool it.",
         )
         report.table(
