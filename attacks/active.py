@@ -302,7 +302,7 @@ def check_logits(logits: Tensor, references: Tensor, count: int) -> None:
         )
     if int(references.max()) >= logits.shape[1]:
         raise InputError(
-            f"labels: class {int(references.max())} is beyond the classifier's "
+            f"labels or targets: class {int(references.max())} is beyond the classifier's "
             f"{logits.shape[1]} classes."
         )
 

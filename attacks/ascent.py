@@ -189,7 +189,7 @@ def constrained(constraint: str | Ball | Minimum) -> tuple[str, dict[str, Any]]:
         return "minnorm", {"norm": constraint.norm}
     if isinstance(constraint, Ball):
         return "pgd", {"norm": constraint.norm, "eps": constraint.eps}
-    words = constraint.split()
+    words = constraint.split() if isinstance(constraint, str) else []
     if len(words) == 2 and words[0] == "minimum":
         return "minnorm", {"norm": words[1]}
     if len(words) == 2:

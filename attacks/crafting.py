@@ -21,7 +21,14 @@ from attacks import (
 from attacks.active import Outcome
 from attacks.counting import Counting
 from attacks.forms.zoo import ZOO
-from attacks.inputs import checked_ids, checked_images, checked_labels, device_of, drawn_targets
+from attacks.inputs import (
+    checked_classifier,
+    checked_ids,
+    checked_images,
+    checked_labels,
+    device_of,
+    drawn_targets,
+)
 from attacks.noisy import Weights
 from attacks.recipes import Recipe, parse
 from attacks.task import Task
@@ -168,6 +175,7 @@ def craft_all(
 
     Arguments and errors are those of `craft`. The passes of a control include those of its recipe.
     """
+    checked_classifier(classifier)
     images = checked_images(images)
     labels = checked_labels(labels, len(images), "labels")
     names = checked_ids(ids, len(images))
@@ -200,6 +208,8 @@ def craft_all(
     noises = {(recipe.get("like") or recipe).get("noisy") for recipe in wanted}
     if weights is not None and "weights" not in noises:
         raise InputError("weights: given, but no recipe has noisy=weights.")
+    if targets is not None and not any(recipe.get("targeted") for recipe in wanted):
+        raise InputError("targets: given, but no recipe has targeted=true.")
     kept = record_of(record)
     if kept is not None:
         for recipe in wanted:

@@ -12,8 +12,25 @@ from core import randomness
 from core.errors import InputError
 
 
+def checked_classifier(classifier: object) -> None:
+    """Raise where the classifier is none, such as a name."""
+    if not isinstance(classifier, nn.Module):
+        raise InputError(
+            f"classifier: expected a torch.nn.Module, found {type(classifier).__name__}; "
+            "core.load_classifier loads one by name."
+        )
+
+
+def checked_tensor(values: object, argument: str) -> None:
+    """Raise where what is given is no tensor, such as a numpy array."""
+    if not isinstance(values, Tensor):
+        kind = f"{type(values).__module__}.{type(values).__name__}".removeprefix("builtins.")
+        raise InputError(f"{argument}: expected a torch tensor, found {kind}.")
+
+
 def checked_images(images: Tensor, argument: str = "images") -> Tensor:
     """Return the images, `(n, ...)`, detached; raise where they are no images in `[0, 1]`."""
+    checked_tensor(images, argument)
     if not torch.is_floating_point(images) or images.ndim < 2:
         found = f"{str(images.dtype).removeprefix('torch.')} of shape {tuple(images.shape)}"
         raise InputError(f"{argument}: expected floats of shape (n, ...), found {found}.")
@@ -28,6 +45,7 @@ def checked_images(images: Tensor, argument: str = "images") -> Tensor:
 
 def checked_labels(labels: Tensor, count: int, argument: str) -> Tensor:
     """Return the classes as int64 `(n,)`; raise where they are none, or not one per image."""
+    checked_tensor(labels, argument)
     if labels.shape != (count,):
         raise InputError(
             f"{argument}: expected one class for each of {count} images, found shape "

@@ -129,7 +129,9 @@ def filled(name: str, given: dict[str, Value]) -> Recipe:
             continue
         problem = setting.problem(value)
         if problem:
-            raise InputError(f"{key}: must be {problem}, found {_text(value)}.")
+            quoted = isinstance(value, str) and setting.kind != "choice"
+            found = repr(value) if quoted else _text(value)
+            raise InputError(f"{key}: must be {problem}, found {found}.")
         taken[key] = float(value) if setting.kind == "number" else value
     values, problem = _completed(form, taken)
     if problem:

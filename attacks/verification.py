@@ -10,7 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from attacks.active import check_finite, check_logits
-from attacks.inputs import checked_ids, checked_images, checked_labels, device_of
+from attacks.inputs import (
+    checked_classifier,
+    checked_ids,
+    checked_images,
+    checked_labels,
+    checked_tensor,
+    device_of,
+)
 from attacks.norms import NORMS, lengths
 from attacks.recipes import Recipe, parse
 from core.errors import InputError
@@ -71,8 +78,10 @@ def verify(
         InputError: an argument cannot be used.
     """
     known = None if recipe is None else parse(recipe)
+    checked_classifier(classifier)
     images = checked_images(images)
     labels = checked_labels(labels, len(images), "labels")
+    checked_tensor(adversarial, "adversarial")
     names = checked_ids(ids, len(images))
     if adversarial.shape != images.shape:
         raise InputError(

@@ -11,7 +11,15 @@ from typing import Any
 import pandas as pd
 import torch
 
-BENCHMARKS = ("pgd", "minimum_norm", "autoattack", "noisy_step", "curvature", "image_loading")
+BENCHMARKS = (
+    "pgd",
+    "minimum_norm",
+    "autoattack",
+    "noisy_step",
+    "curvature",
+    "connectivity",
+    "image_loading",
+)
 COLUMNS = ["benchmark", "contender", "metric", "value", "unit", "ratio_to_ours", "note"]
 
 

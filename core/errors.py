@@ -21,7 +21,8 @@ def unknown_name(argument: str, found: str, valid: Iterable[str], *, hint: str =
     "--loss: unknown name 'margn'; did you mean 'margin'? Valid: cross_entropy, margin."
     """
     names = list(valid)
-    near = difflib.get_close_matches(found, names, n=3, cutoff=0.5)
+    same = [name for name in names if name.lower() == found.lower()]
+    near = same or difflib.get_close_matches(found, names, n=3, cutoff=0.5)
     guess = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
     listed = names if len(names) <= 24 else (near or names[:24])
     more = "" if len(listed) == len(names) else f", ... ({len(names)} in all)"

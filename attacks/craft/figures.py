@@ -42,6 +42,7 @@ def success(rows: pd.DataFrame, styles: Mapping[str, GroupStyle]) -> Drawing:
             fontsize=11,
         )
     name_lines(ax, list(rows["label"]))
+    several = rows[~rows["recipe"].map(is_control)]["recipe"].nunique() > 1
     ax.set_xlim(-2, 102)
     ax.set_xlabel("fooled, % of the correctly classified images")
     return Drawing(
@@ -49,8 +50,9 @@ def success(rows: pd.DataFrame, styles: Mapping[str, GroupStyle]) -> Drawing:
         figure,
         rows,
         "How many of the correctly classified images each recipe fools, as verified, with 95 % "
-        "Clopper-Pearson intervals. Recipes of different radii are not rivals; noise is the "
-        "control.",
+        "Clopper-Pearson intervals."
+        + " Recipes of different norms or radii are not rivals." * several
+        + " Noise is the control." * bool(rows["recipe"].map(is_control).any()),
     )
 
 
@@ -126,11 +128,12 @@ def distances(
     axes[0, 1].grid(True, axis="x")
     axes[0, 1].grid(False, axis="y")
     figure.supxlabel("distance from the genuine image (input units)", fontsize=13)
+    controls = " (noise: all of them)" if any(map(is_control, labels)) else ""
     return Drawing(
         "distances",
         figure,
         pd.DataFrame(data),
-        f"How far the fooled images were moved (noise: all of them). Points: single images (at "
+        f"How far the fooled images were moved{controls}. Points: single images (at "
         f"most {POINTS}); bar: quartiles; circle: median.",
     )
 

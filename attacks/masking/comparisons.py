@@ -63,7 +63,7 @@ def compared(
         p >= SIGNIFICANT,
         float(more.double().mean() - less.double().mean()),
         f"Gain in success: {called[0]} fools {int(less.sum())} of {len(less)}, {called[1]} "
-        f"{int(more.sum())} ({where}; {gained} gained, {lost} lost, p of a fall {p:.2g}).",
+        f"fools {int(more.sum())} ({where}; {gained} gained, {lost} lost, p = {p:.2g} for a fall).",
     )
 
 

@@ -80,6 +80,8 @@ def _read(item: str) -> list[tuple[Member, bool]]:
             problem = "one name cannot be that of a folder" if files else f"no {_SUFFIX} lies there"
             raise InputError(f"{ARGUMENT}: {item}: {problem}.")
         return [(_of_file(file), False) for file in files]
+    if "@" not in rest and rest.endswith(("/", "\\")):
+        raise InputError(f"{ARGUMENT}: there is no folder {rest}")
     if "@" not in rest and rest.endswith(_SUFFIX):
         member = _of_file(Path(rest))
     else:

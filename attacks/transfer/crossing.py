@@ -16,7 +16,13 @@ from torch import Tensor, nn
 
 from attacks.active import check_finite, check_logits
 from attacks.crafting import craft_all
-from attacks.inputs import checked_ids, checked_images, checked_labels, device_of
+from attacks.inputs import (
+    checked_classifier,
+    checked_ids,
+    checked_images,
+    checked_labels,
+    device_of,
+)
 from attacks.norms import unit
 from attacks.objectives import log_odds
 from attacks.recipes import Recipe, parse
@@ -26,6 +32,7 @@ from attacks.verification import geometry
 from core.errors import InputError
 from core.losses import margin
 from core.models import evaluating
+from core.options import split_list
 
 VALID = "valid"
 
@@ -80,12 +87,22 @@ def transfer(
     images = checked_images(images)
     labels = checked_labels(labels, len(images), "labels")
     names = checked_ids(ids, len(images))
+    if not isinstance(classifiers, Mapping):
+        raise InputError(
+            "classifiers: expected names and classifiers, such as {'a': net, 'b': another}, found "
+            f"{type(classifiers).__name__}."
+        )
+    for classifier in classifiers.values():
+        checked_classifier(classifier)
+    wanted = split_list(recipes, "recipes") if isinstance(recipes, str) else list(recipes)
+    if not wanted:
+        raise InputError("recipes: give at least one.")
     if len(classifiers) < 2:
         raise InputError(f"classifiers: expected 2 or more, found {len(classifiers)}.")
     if gradients is None:
-        chosen = [parse(r, argument="recipes") for r in recipes]
+        chosen = [parse(r, argument="recipes") for r in wanted]
     else:
-        chosen = within_budget([str(r) for r in recipes], gradients)
+        chosen = within_budget([str(r) for r in wanted], gradients)
     clean = looked_at(classifiers, images, labels, names, batch_size=batch_size)
     right = right_everywhere(clean, names)
     rows = torch.tensor([i for i, name in enumerate(names) if name in right], dtype=torch.int64)

@@ -60,7 +60,7 @@ def rates(analysis: Analysis, labels: Mapping[str, str]) -> Drawing:
         ax.plot(100 * single, [i] * len(single), "|", color=look.color, alpha=0.55, markersize=13)
         ax.plot([100 * row["low"], 100 * row["high"]], [i, i], color=look.color, linewidth=4,
                 solid_capstyle="butt")  # fmt: skip
-        ax.plot(100 * row["rate"], i, look.marker, color=look.color, markersize=9,
+        ax.plot(100 * row["rate"], i, look.marker, color=look.color, markersize=12,
                 markeredgecolor="white")  # fmt: skip
         if not parse(recipe).control:
             ax.plot(100 * own, i, look.marker, color=look.color, markerfacecolor="white",
@@ -181,7 +181,7 @@ def wrong(analysis: Analysis, labels: Mapping[str, str]) -> Drawing | None:
         ax.plot(100 * own["share"], [i] * len(own), "|", color=look.color, alpha=0.6,
                 markersize=13)  # fmt: skip
         ax.plot(100 * shuffled, i, "d", color="#6E6E6E", markersize=9, markerfacecolor="white")
-        ax.plot(100 * share, i, look.marker, color=look.color, markersize=9,
+        ax.plot(100 * share, i, look.marker, color=look.color, markersize=12,
                 markeredgecolor="white")  # fmt: skip
         ax.annotate(f"{words.percent(share)} / {words.percent(shuffled)}", (1.02, i),
                     xycoords=("axes fraction", "data"), va="center", fontsize=11)  # fmt: skip
@@ -225,14 +225,18 @@ def relations(analysis: Analysis, label: str) -> Drawing | None:
                 sure = row["p_holm"] < LEVEL
                 ax.plot([row["low"], row["high"]], [i + aside] * 2, color=look.color, linewidth=2)
                 ax.plot(row["rho"], i + aside, look.marker, color=look.color, markersize=6.5,
-                        markerfacecolor=look.color if sure else "white",
-                        label=f"from {source}" if not held and i == 0 else None)  # fmt: skip
+                        markerfacecolor=look.color if sure else "white")  # fmt: skip
         name_lines(ax, [analysis.names[name] for name in kept])
-        ax.set_xlim(-1.02, 1.02)
+        ax.set_xlim(-1.05, 1.05)
+        ax.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
         ax.set_title(title)
         ax.set_xlabel("rank correlation with transfer")
         for edge in np.arange(0.5, len(kept) - 1):
             ax.axhline(edge, color="#E4E4E4", linewidth=0.8)
+    for source, look in styles.items():
+        axes[0, 0].plot(
+            [], [], look.marker, linestyle="-", color=look.color, label=f"from {source}"
+        )
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(4, len(names)))
     return Drawing(
@@ -274,7 +278,7 @@ def alignment(analysis: Analysis, table: pd.DataFrame, label: str) -> Drawing | 
         ax.plot([], [], look.marker, color="#6E6E6E", linestyle="none", markersize=9,
                 label=f"to {name}")  # fmt: skip
     ax.set_xlabel("mean cosine of the two input gradients")
-    ax.set_ylabel("fooled, %")
+    ax.set_ylabel("fool the victim, %")
     figure.legend(loc="outside right upper")
     return Drawing(
         "alignment",

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
+from attacks.recipes import parse
 from attacks.transfer.analysis import Analysis, without_source
 from core.report.drawing import Drawing
 from core.report.figures import subplots
@@ -19,15 +21,21 @@ MATRICES = 15
 
 def matrices(analysis: Analysis, labels: Mapping[str, str]) -> Drawing:
     """Draw one matrix of sources and victims for each recipe."""
-    shown = dict(list(labels.items())[:MATRICES])
+    # Random noise knows no source: its matrix would be one row over and over.
+    known = {r: label for r, label in labels.items() if parse(r).name != "noise"} or labels
+    shown = dict(list(known.items())[:MATRICES])
     names = analysis.classifiers
-    columns = min(3, len(shown))
+    # Of two and three columns the one that leaves no panel alone in the last row.
+    columns = 2 if len(shown) in (2, 4) else min(3, len(shown))
     rows = -(-len(shown) // columns)
     side = max(2.6, 0.72 * len(names))
     figure, axes = subplots(rows, columns, size=(side + 0.9, side + 0.6))
     data = analysis.rates[analysis.rates["recipe"].isin(shown)]
     for ax in axes.flat[len(shown) :]:
         ax.set_axis_off()
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(hspace=0.06)
     for i, (ax, (recipe, label)) in enumerate(zip(axes.flat, shown.items(), strict=False)):
         own = data[data["recipe"] == recipe].set_index(["source", "victim"])["rate"]
         values = np.array([[own.get((s, v), np.nan) for v in names] for s in names])
@@ -38,8 +46,14 @@ def matrices(analysis: Analysis, labels: Mapping[str, str]) -> Drawing:
         ax.set_title(wrapped(label), fontsize=12)
         if i % columns:
             ax.set_yticklabels([])
-        if i + columns < len(shown):
+        if i < columns * (rows - 1):
             ax.set_xticklabels([])
+        if i < columns * (rows - 1) and i + columns >= len(shown):
+            # Above an empty place; room for the names is not taken from the rows of panels.
+            for k, name in enumerate(names):
+                ax.annotate(name, (k, len(names) - 0.42), rotation=40, ha="right", va="top",
+                            rotation_mode="anchor", fontsize=10.5, color="#444444",
+                            annotation_clip=False).set_in_layout(False)  # fmt: skip
     figure.supxlabel("victim", fontsize=13)
     figure.supylabel("source", fontsize=13)
     return Drawing(
@@ -48,7 +62,8 @@ def matrices(analysis: Analysis, labels: Mapping[str, str]) -> Drawing:
         data,
         "Per cent of the images whose example, made on the source (row), fools the victim "
         f"(column); {analysis.images:,} images, all classified correctly by all. Framed: the "
-        "classifier that the example was made on. The table has every cell with its interval.",
+        "classifier that the example was made on. The table has every cell with its interval"
+        + (", and the noise control." if len(known) < len(labels) else "."),
     )
 
 

@@ -26,9 +26,10 @@ def within_budget(texts: Sequence[str], gradients: int) -> list[Recipe]:
         recipe = parse(text, gradients=gradients)
         if recipe.gradients > gradients:
             most = f"{recipe.gradients:g}" if isfinite(recipe.gradients) else "any number of"
+            fewer = recipe.get("steps", 1) > 1
             raise InputError(
                 f"--attacks: {recipe} may spend {most} gradients on an image, but --gradients "
-                f"allows {gradients}; let it take fewer steps, or allow more."
+                f"allows {gradients}; {'let it take fewer steps, or ' * fewer}allow more."
             )
         if recipe in recipes:
             raise InputError(f"--attacks: the recipe {recipe} is given twice.")

@@ -123,9 +123,10 @@ def _results(
         show("gains")
         report.table(
             tables.gains(analysis, everything),
-            "Gain in transfer over the reference, in percentage points, image by image. p: "
-            "McNemar's test for single pairs, a sign-flip test for means; Holm's correction over "
-            "the pairs, the sources, or (for `all`) the recipes.",
+            f"Gain in transfer over {_references(analysis, everything)}, in percentage points, "
+            "image by image; for single pairs, the images that only it fools, and only the other. "
+            "p: McNemar's test for single pairs, a sign-flip test for means; Holm's correction "
+            "over the pairs, the sources, or (for `all`) the recipes.",
         )
     if "scales" in drawn:
         report.section("How noisy a classifier helps")
@@ -137,14 +138,15 @@ def _results(
     show("sharing")
     if len(analysis.shared):
         report.table(
-            tables.shared(analysis.shared, everything, "source"),
-            "Pairs of victims of one source's examples: how many fool the first, the second, and "
-            "both; Jaccard index with what independent sets of the same sizes would have; kappa; "
-            "McNemar's test of whether one is fooled more often (Holm over a recipe's rows). "
+            tables.shared(analysis.shared, everything, "source", analysis.main),
+            "Pairs of victims of one source's examples: how many fool the first (`1st`), the "
+            "second (`2nd`), and both; Jaccard index with what independent sets of the same sizes "
+            "would have; kappa; McNemar's test of whether one is fooled more often (Holm over a "
+            "recipe's rows). "
             "Where the source itself is one of the two, nearly all of its examples fool it.",
         )
         report.table(
-            tables.shared(analysis.between_sources, everything, "victim"),
+            tables.shared(analysis.between_sources, everything, "victim", analysis.main),
             "Pairs of sources at one victim: are the images on which the first source's examples "
             "fool it those on which the second's do?",
         )
@@ -176,6 +178,11 @@ def _results(
         )
     report.section("Examples")
     examples(report, study, run, table, analysis.main)
+
+
+def _references(analysis: Analysis, labels: Mapping[str, str]) -> str:
+    references = analysis.gains["reference"].unique()
+    return labels[references[0]] if len(references) == 1 else "the reference"
 
 
 def _draw(

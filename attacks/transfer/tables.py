@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from attacks.recipes import parse
 from attacks.transfer.analysis import Analysis
 from attacks.transfer.cells import ALL, OTHERS
 from attacks.transfer.crossing import VALID
@@ -41,22 +42,41 @@ def _means_first(rows: pd.DataFrame) -> np.ndarray:
     return np.argsort(rank, kind="stable")
 
 
+def _main_first(rows: pd.DataFrame, main: str) -> pd.DataFrame:
+    """Return the rows of the main recipe before those of the others, and the controls last."""
+    rank = [0 if r == main else 1 + parse(r).control for r in rows["recipe"]]
+    return rows.iloc[np.argsort(np.array(rank, dtype=int), kind="stable")]
+
+
+def p_values(rows: pd.DataFrame) -> pd.Series:
+    """Return the corrected p values as cells, `0.13` or `< 0.001`, under a heading that says p."""
+    return rows["p_holm"].map(lambda p: words.p_value(p).removeprefix("p ").removeprefix("= "))
+
+
+def _telling(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table without the columns that say nothing: no note, one reference for all."""
+    silent = [c for c in ("note", "held fixed") if c in table and (table[c] == "").all()]
+    same = [c for c in ("over",) if c in table and table[c].nunique() == 1]
+    return table.drop(columns=silent + same)
+
+
 def gains(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
     """Return every gain over the reference, means first."""
-    rows = analysis.gains.iloc[_means_first(analysis.gains)]
-    return pd.DataFrame(
+    rows = _main_first(analysis.gains, analysis.main)
+    rows = rows.iloc[_means_first(rows)]
+    table = pd.DataFrame(
         {
             "recipe": rows["recipe"].map(labels),
             "over": rows["reference"].map(labels),
             "source": rows["source"],
             "victim": rows["victim"],
             "gain, points": [points(row).removesuffix(" points") for _, row in rows.iterrows()],
-            "only this fools": rows["only_recipe"],
-            "only the reference": rows["only_reference"],
-            "p": rows["p"].map(words.p_value),
-            "p (Holm)": rows["p_holm"].map(words.p_value),
+            "p (Holm)": p_values(rows),
+            "only it": rows["only_recipe"],
+            "only other": rows["only_reference"],
         }
     )
+    return _telling(table)
 
 
 def curves(analysis: Analysis) -> pd.DataFrame:
@@ -74,35 +94,36 @@ def curves(analysis: Analysis) -> pd.DataFrame:
                     "gain, points": [
                         points(row).removesuffix(" points") for _, row in rows.iterrows()
                     ],
-                    "p (Holm)": rows["p_holm"].map(words.p_value),
+                    "p (Holm)": p_values(rows),
                 }
             )
         )
     return pd.concat(parts, ignore_index=True)
 
 
-def shared(rows: pd.DataFrame, labels: Mapping[str, str], fixed: str) -> pd.DataFrame:
+def shared(rows: pd.DataFrame, labels: Mapping[str, str], fixed: str, main: str) -> pd.DataFrame:
     """Return the overlaps of fooled sets; `fixed` is what the two have in common."""
+    rows = _main_first(rows, main)
     return pd.DataFrame(
         {
             "recipe": rows["recipe"].map(labels),
             fixed: rows[fixed],
             "first": rows["first"],
             "second": rows["second"],
-            "fool the first": rows["n_first"],
-            "the second": rows["n_second"],
+            "1st": rows["n_first"],
+            "2nd": rows["n_second"],
             "both": rows["n_both"],
             "Jaccard": intervals(rows, ("jaccard", "jaccard_low", "jaccard_high")),
             "independent": rows["expected_jaccard"],
             "kappa": intervals(rows, ("kappa", "kappa_low", "kappa_high")),
-            "McNemar p (Holm)": rows["p_holm"].map(words.p_value),
+            "p (Holm)": p_values(rows),
         }
     )
 
 
 def wrong(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
     """Return how often two victims say the same wrong class."""
-    rows = analysis.wrong
+    rows = _main_first(analysis.wrong, analysis.main)
     return pd.DataFrame(
         {
             "recipe": rows["recipe"].map(labels),
@@ -112,33 +133,34 @@ def wrong(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
             "fool both": rows["n_both"],
             "same class": intervals(rows, ("share", "low", "high"), scale=100, unit="%"),
             "shuffled": rows["shuffled"].map(words.percent),
-            "p (Holm)": rows["p_holm"].map(words.p_value),
+            "p (Holm)": p_values(rows),
         }
     )
 
 
 def relations(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
     """Return the rank correlations over images."""
-    rows = analysis.relations
-    return pd.DataFrame(
+    rows = _main_first(analysis.relations, analysis.main)
+    table = pd.DataFrame(
         {
             "recipe": rows["recipe"].map(labels),
             "source": rows["source"],
             "with": rows["covariate"].map(analysis.names),
             "held fixed": ["confidence" if held else "" for held in rows["controlled_for"]],
             "images": rows["n"],
-            "rank correlation": intervals(rows, ("rho", "low", "high")),
-            "p (Holm)": rows["p_holm"].map(words.p_value),
-            "note": rows["reason"],
+            "correlation": intervals(rows, ("rho", "low", "high")),
+            "p (Holm)": p_values(rows),
+            "note": rows["reason"].fillna(""),
         }
     )
+    return _telling(table)
 
 
 def pairs(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
     """Return what alignment says of the pairs of classifiers."""
-    rows = analysis.pairs
+    rows = _main_first(analysis.pairs, analysis.main)
     kinds = {"auc": "AUC", "spearman": "rank correlation over pairs"}
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "recipe": rows["recipe"].map(labels),
             "source": rows["source"],
@@ -146,10 +168,11 @@ def pairs(analysis: Analysis, labels: Mapping[str, str]) -> pd.DataFrame:
             "statistic": rows["statistic"].map(kinds),
             "n": rows["n"],
             "estimate": intervals(rows, ("estimate", "low", "high")),
-            "p (Holm)": rows["p_holm"].map(words.p_value),
-            "note": rows["reason"],
+            "p (Holm)": p_values(rows),
+            "note": rows["reason"].fillna(""),
         }
     )
+    return _telling(table)
 
 
 def classifiers(study: TransferStudy, clean: pd.DataFrame) -> pd.DataFrame:

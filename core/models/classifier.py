@@ -80,9 +80,11 @@ class Classifier(nn.Module):
             or not images.is_floating_point()
             or (self.channels is not None and images.shape[1] != self.channels)
         ):
+            means = len(self.normalisation.mean) if self.normalisation is not None else 1
+            by = f" (--normalisation {self.normalisation} has {means} channels)" * (means > 1)
             raise InputError(
                 f"images: found {images.dtype} of shape {tuple(images.shape)}; {self.spec} takes "
-                f"floating-point numbers in [0, 1] of shape (n, {self.channels or 'c'}, h, w)."
+                f"floating-point numbers in [0, 1] of shape (n, {self.channels or 'c'}, h, w){by}."
             )
         if self.normalisation is not None:
             images = (images - self.mean) / self.std

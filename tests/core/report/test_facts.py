@@ -21,4 +21,4 @@ def test_the_time_of_a_run_counts_from_its_first_start():
     assert list(facts) == ["seed", "time", "versions", "device"]
     assert facts["time"].startswith("2 h")
     assert (facts["seed"], facts["versions"]) == ("3", "torch 2.5")
-    assert facts["device"] == "cpu, 2 thread(s) per process"
+    assert facts["device"] == "cpu, 2 threads per process"
