@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from attacks import apgd, fab, square
-from attacks.active import Counting, Outcome
+from attacks.active import Outcome
+from attacks.counting import Counting
 from attacks.recipes import Recipe, parse
 from attacks.task import Task
 from core.errors import InputError

@@ -18,7 +18,8 @@ from attacks import (
     shuffled,
     square,
 )
-from attacks.active import Counting, Outcome
+from attacks.active import Outcome
+from attacks.counting import Counting
 from attacks.forms.zoo import ZOO
 from attacks.inputs import (
     checked_classifier,

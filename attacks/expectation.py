@@ -16,7 +16,8 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
-from attacks.active import Attack, Counting, Evaluation, State, evaluated
+from attacks.active import Attack, Evaluation, State, evaluated
+from attacks.counting import Counting
 from attacks.noisy import NoisyClassifier, drawn, judged_by_reference
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from attacks.active import Counting
+from attacks.counting import Counting
 from core import randomness
 from core.errors import InputError
 

@@ -21,7 +21,8 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from attacks.active import Attack, Counting, Evaluation, State, evaluated
+from attacks.active import Attack, Evaluation, State, evaluated
+from attacks.counting import Counting
 from attacks.forms.common import NOISES
 from core import randomness
 from core.errors import InputError, unknown_name

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from attacks import active
-from attacks.active import Attack, Counting, Evaluate, Outcome
+from attacks.active import Attack, Evaluate, Outcome
+from attacks.counting import Counting
 from attacks.noisy import NoisyClassifier, Weights, evaluated_noisily
 from attacks.recipes import Recipe
 from attacks.trajectories import Record

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from attacks.active import Counting, check_finite
+from attacks.active import check_finite
+from attacks.counting import Counting
 from attacks.noisy import NoisyClassifier
 from attacks.zoo.randomness import Translated
 from core.errors import InputError
