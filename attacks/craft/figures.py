@@ -76,9 +76,10 @@ def passes(
         look = styles[recipe]
         # Several recipes may spend the same: later ones lie inside earlier ones.
         room = len(labels) - len(data)
-        ax.step(x, 100 * y, where="post", color=look.color, linewidth=1.4 + 0.6 * room, alpha=0.8)
+        wider = room * min(1, 5 / len(labels))
+        ax.step(x, 100 * y, where="post", color=look.color, linewidth=1.4 + 0.6 * wider, alpha=0.8)
         ax.plot(x[-1], 100 * y[-1], look.marker, color=look.color, label=label,
-                markersize=6 + 2 * room, markerfacecolor="none", markeredgewidth=2)  # fmt: skip
+                markersize=6 + 2 * wider, markerfacecolor="none", markeredgewidth=2)  # fmt: skip
         data.append(pd.DataFrame({"recipe": recipe, "passes": x, "share": y}))
     ax.set_xscale("log")
     plain_ticks(ax.xaxis, LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
@@ -127,14 +128,14 @@ def distances(
     name_lines(axes[0, 0], list(labels.values()))
     axes[0, 1].grid(True, axis="x")
     axes[0, 1].grid(False, axis="y")
+    all_of_them = " (noise: all of them)" if any(map(is_control, labels)) else ""
     figure.supxlabel("distance from the genuine image (input units)", fontsize=13)
-    controls = " (noise: all of them)" if any(map(is_control, labels)) else ""
     return Drawing(
         "distances",
         figure,
         pd.DataFrame(data),
-        f"How far the fooled images were moved{controls}. Points: single images (at "
-        f"most {POINTS}); bar: quartiles; circle: median.",
+        f"How far the fooled images were moved{all_of_them}. Points: single images (at most "
+        f"{POINTS}); bar: quartiles; circle: median.",
     )
 
 

@@ -49,7 +49,8 @@ def write(study: CraftStudy, run: RunDirectory) -> dict[str, Any]:
 
     report = Report(
         "Adversarial examples, crafted and verified",
-        f"{study.model} on {study.data}: {len(study.chosen)} images x {len(rows)} recipes",
+        f"{study.model} on {study.data}: {words.counted(len(study.chosen), 'image')} x "
+        f"{words.counted(len(rows), 'recipe')}",
     )
     for finding in found:
         report.finding(finding.text, finding.significant, finding.verdict)
@@ -68,8 +69,9 @@ def write(study: CraftStudy, run: RunDirectory) -> dict[str, Any]:
         "Every recipe, as verified: success of the correctly classified images, accuracy that is "
         "left on all images, medians over the fooled, passes per correctly classified image.",
     )
-    report.section("What it takes")
-    report.figure(*saved["passes"])
+    if not all(map(is_control, study.labels)):
+        report.section("What it takes")
+        report.figure(*saved["passes"])
     report.section("How far they are moved")
     report.figure(*saved["distances"])
     report.section("Examples")

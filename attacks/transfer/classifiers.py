@@ -23,6 +23,7 @@ ARGUMENT = "--classifiers"
 _NAME = re.compile(r"([\w.+-]+)=(.+)", re.DOTALL)
 _USUAL = ("model", "best", "last", "checkpoint", "weights", "net")
 _SUFFIX = ".safetensors"
+_PICKLES = (".pt", ".pth", ".bin", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,10 @@ def _read(item: str) -> list[tuple[Member, bool]]:
             problem = "one name cannot be that of a folder" if files else f"no {_SUFFIX} lies there"
             raise InputError(f"{ARGUMENT}: {item}: {problem}.")
         return [(_of_file(file), False) for file in files]
+    if "@" not in rest and rest.endswith(_PICKLES):
+        raise InputError(
+            f"{ARGUMENT}: {rest} does not say what network it holds; write SPEC@{rest}."
+        )
     if "@" not in rest and rest.endswith(("/", "\\")):
         raise InputError(f"{ARGUMENT}: there is no folder {rest}")
     if "@" not in rest and rest.endswith(_SUFFIX):

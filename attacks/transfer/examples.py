@@ -87,7 +87,7 @@ def _show(
     report.examples(
         {"genuine": genuine, "adversarial": adversarial},
         f"Examples of {study.labels[recipe]} that fool {what}: the genuine image, the example, and "
-        f"what was changed, {gain:g} times enlarged (grey: nothing).",
+        f"what was changed, times {gain:g} (grey: nothing).",
         gain=gain,
         captions={"genuine": before, "adversarial": lines},
         titles=[f"{i}, made on {source}" for source, i in picked],

@@ -29,7 +29,8 @@ def matrices(analysis: Analysis, labels: Mapping[str, str]) -> Drawing:
     columns = 2 if len(shown) in (2, 4) else min(3, len(shown))
     rows = -(-len(shown) // columns)
     side = max(2.6, 0.72 * len(names))
-    figure, axes = subplots(rows, columns, size=(side + 0.9, side + 0.6))
+    # A page is 9.5 wide: fewer columns are wider, else the page would blow them up.
+    figure, axes = subplots(rows, columns, size=(max(side + 0.9, 9.5 / columns), side + 0.6))
     data = analysis.rates[analysis.rates["recipe"].isin(shown)]
     for ax in axes.flat[len(shown) :]:
         ax.set_axis_off()

@@ -25,11 +25,15 @@ def within_budget(texts: Sequence[str], gradients: int) -> list[Recipe]:
     for text in texts:
         recipe = parse(text, gradients=gradients)
         if recipe.gradients > gradients:
-            most = f"{recipe.gradients:g}" if isfinite(recipe.gradients) else "any number of"
-            fewer = recipe.get("steps", 1) > 1
+            if not isfinite(recipe.gradients):
+                raise InputError(
+                    f"--attacks: what {recipe.name} spends on an image depends on the classes, so "
+                    "it cannot be held to the number of gradients that --gradients allows."
+                )
+            fewer = "let it take fewer steps, or " if recipe.get("steps", 1) > 1 else ""
             raise InputError(
-                f"--attacks: {recipe} may spend {most} gradients on an image, but --gradients "
-                f"allows {gradients}; {'let it take fewer steps, or ' * fewer}allow more."
+                f"--attacks: {recipe} may spend {recipe.gradients:g} gradients on an image, but "
+                f"--gradients allows {gradients}; {fewer}allow {recipe.gradients:g}."
             )
         if recipe in recipes:
             raise InputError(f"--attacks: the recipe {recipe} is given twice.")

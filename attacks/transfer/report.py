@@ -15,7 +15,7 @@ from attacks.transfer import figures, maps, tables
 from attacks.transfer.analysis import Analysis, analyse
 from attacks.transfer.examples import examples
 from attacks.transfer.findings import findings
-from core.report import Report
+from core.report import Report, words
 from core.report.drawing import save_drawings
 from core.report.facts import data_fact, run_facts
 from core.report.figures import style
@@ -64,8 +64,9 @@ def write(study: TransferStudy, run: RunDirectory) -> dict[str, Any]:
     found = findings(analysis, labels, len(study.chosen))
     report = Report(
         "Which adversarial examples fool several classifiers",
-        f"{len(study.members)} classifiers on {study.data}: {analysis.images} images x "
-        f"{len(study.recipes)} recipes",
+        f"{len(study.members)} classifiers on {study.data}: "
+        f"{words.counted(analysis.images, 'image')} x "
+        f"{words.counted(len(study.recipes), 'recipe')}",
     )
     for finding in found:
         report.finding(finding.text, finding.significant, finding.verdict)
@@ -142,8 +143,8 @@ def _results(
             "Pairs of victims of one source's examples: how many fool the first (`1st`), the "
             "second (`2nd`), and both; Jaccard index with what independent sets of the same sizes "
             "would have; kappa; McNemar's test of whether one is fooled more often (Holm over a "
-            "recipe's rows). "
-            "Where the source itself is one of the two, nearly all of its examples fool it.",
+            "recipe's rows). Where the source itself is one of the two, nearly all of its examples "
+            "fool it.",
         )
         report.table(
             tables.shared(analysis.between_sources, everything, "victim", analysis.main),

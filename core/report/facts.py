@@ -51,5 +51,5 @@ def run_facts(
         "time": f"{words.duration(took)} from the first start, pauses included; begun "
         f"{begun:%Y-%m-%d %H:%M %Z}",
         "versions": ", ".join(f"{k} {v}" for k, v in environment["versions"].items()),
-        "device": f"{device}, {threads} thread{'s' * (threads != 1)} per process",
+        "device": f"{device}, {words.counted(threads, 'thread')} per process",
     }

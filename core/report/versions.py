@@ -44,7 +44,7 @@ def add_versions(
     names = genuine.class_names
     report.examples(
         {GENUINE: pixels, **versions},
-        f"{shown}: the genuine image, its versions, and what was changed, {gain:g} times enlarged "
+        f"{shown}: the genuine image, its versions, and what was changed, times {gain:g} "
         "(grey: nothing). Below each the prediction and its confidence.",
         gain=gain,
         captions=lines,

@@ -97,6 +97,15 @@ def count(part: int, whole: int) -> str:
     return f"{part:,} of {whole:,}"
 
 
+def counted(many: int, noun: str) -> str:
+    """Return `1 recipe` or `1,200 recipes`.
+
+    >>> counted(1, "recipe"), counted(1200, "recipe")
+    ('1 recipe', '1,200 recipes')
+    """
+    return f"{many:,} {noun}" + "s" * (many != 1)
+
+
 def percent(share: float, figures: int = 3) -> str:
     """Return a share as a percentage that says 100% or 0% only where it is exactly that.
 
