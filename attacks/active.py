@@ -274,7 +274,7 @@ def evaluated(
     points = points.detach().requires_grad_(gradient)
     with torch.set_grad_enabled(gradient), counting.serving(rows):
         logits = counting(points if seen_as is None else seen_as(points))
-        check_logits(logits, references, len(points))
+        check_logits(logits, references, len(points), "targets" if attack.targeted else "labels")
         check_finite(logits.detach(), rows, ids, "logits")
         values = attack.climbed(state, logits)
         gradients = torch.zeros_like(points)
@@ -293,7 +293,7 @@ def evaluated(
     return Evaluation(logits, values.detach(), leads, won, predictions, gradients.detach())
 
 
-def check_logits(logits: Tensor, references: Tensor, count: int) -> None:
+def check_logits(logits: Tensor, references: Tensor, count: int, argument: str = "labels") -> None:
     """Raise an InputError where the output is no `(n, k)` logits or a class is beyond them."""
     if logits.ndim != 2 or len(logits) != count or logits.shape[1] < 2:
         raise InputError(
@@ -302,7 +302,7 @@ def check_logits(logits: Tensor, references: Tensor, count: int) -> None:
         )
     if int(references.max()) >= logits.shape[1]:
         raise InputError(
-            f"labels or targets: class {int(references.max())} is beyond the classifier's "
+            f"{argument}: class {int(references.max())} is beyond the classifier's "
             f"{logits.shape[1]} classes."
         )
 
