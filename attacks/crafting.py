@@ -53,7 +53,7 @@ MAKERS: dict[str, Callable[[Task], Outcome]] = {
 """What makes a recipe's examples, by the name of its form."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Crafted:
     """Adversarial examples, one per image, in the order of the images.
 
@@ -98,6 +98,15 @@ class Crafted:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        """Say what was made; the tensors would fill a notebook."""
+        right, won = int(self.clean_correct.sum()), int(self.success.sum())
+        passes = float(self.forwards.double().mean()) if len(self) else 0.0
+        return (
+            f"Crafted({self.recipe}: {won} of {right} fooled, {len(self)} images, "
+            f"{passes:.1f} forward passes each)"
+        )
 
 
 def craft(

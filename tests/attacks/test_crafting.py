@@ -113,3 +113,12 @@ def test_a_classifier_that_is_not_finite_or_not_differentiable_is_refused_by_nam
         craft(Broken(), images, labels, "pgd(eps=0.1)", ids=["a", "b", "c"])
     with pytest.raises(InputError, match="not a differentiable function"):
         craft(Hard(), images, labels, "pgd(eps=0.1)")
+
+
+def test_what_was_crafted_introduces_itself_in_one_line():
+    model = net()
+    images, labels = data(model, n=4)
+    made = craft(model, images, labels, "noise(eps=0.01)")
+    assert repr(made).startswith("Crafted(noise(norm=linf, eps=0.01): ")
+    assert "of 3 fooled, 4 images, 1.8 forward passes each" in repr(made)
+    assert "of 0 fooled, 0 images, 0.0" in repr(craft(model, images[:0], labels[:0], "minnorm"))
