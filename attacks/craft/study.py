@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from attacks.autoattack import PARTS
 from attacks.craft import report
 from attacks.craft.others import load_other, other_specs
 from attacks.crafted_shards import CRAFT
@@ -127,6 +129,8 @@ class CraftStudy(ClassifierStudy):
             "backwards": made.backwards,
         }
         known = {k: v.cpu().numpy() for k, v in columns.items() if v is not None}
+        if made.broken_by is not None:
+            known["broken_by"] = np.array([*PARTS, ""], object)[made.broken_by.cpu().numpy()]
         return with_images(pd.DataFrame({"id": ids, **known}), made.images)
 
     def _verify(

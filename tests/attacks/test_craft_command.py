@@ -236,3 +236,12 @@ def test_the_study_travels_to_another_process_as_its_settings(made):
     assert "classifier" not in vars(copy)
     assert copy.settings() == settings == json.loads(json.dumps(settings))
     assert report.GENUINE == "genuine"
+
+
+def test_the_results_say_which_part_of_autoattack_fooled_each_image(tmp_path):
+    recipe = "autoattack(eps=0.15, steps=4, targets=2, queries=20)"
+    results = run(examples=20, attacks=recipe, out=str(tmp_path / "run")).results()
+    fooled = results["status"] == "success"
+    assert fooled.any()
+    assert set(results.loc[fooled, "broken_by"]) <= {"apgd-ce", "apgd-t", "fab-t", "square"}
+    assert set(results.loc[~fooled, "broken_by"]) <= {""}
