@@ -88,7 +88,11 @@ def read_landscapes(
         results = folder / "results.parquet"
         digests[run] = sha256(results.read_bytes()).hexdigest()
         table = pd.read_parquet(results)
-        measures = [c for c in map(str, table.columns) if c.startswith(_MEASURES)]
+        measures = [
+            name
+            for name in map(str, table.columns)
+            if name.startswith(_MEASURES) and not name.endswith("_se")
+        ]
         own = table[["id", "group", *measures]].assign(source=source)
         genuine[source] = _renamed(own[own["group"] == GENUINE], measures, "genuine").drop(
             columns="group"

@@ -178,7 +178,14 @@ def test_checkpoints_come_from_a_folder_and_from_files_by_name(tmp_path):
 def test_flatness_is_joined_by_classifier_recipe_and_id(made, tmp_path):
     ids = [str(i) for i in load_images("digits").ids]
     rows = [
-        {"id": i, "group": group, "gradient_l2": k + 1000 * j, "hessian_top": 1.0, "loss": 0.0}
+        {
+            "id": i,
+            "group": group,
+            "gradient_l2": k + 1000 * j,
+            "hessian_trace": 1.0,
+            "hessian_trace_se": 0.1,
+            "loss": 0.0,
+        }
         for j, group in enumerate(("genuine", PGD, "fgsm(norm=linf, eps=0.7)"))
         for k, i in enumerate(ids)
     ]
@@ -209,6 +216,8 @@ def test_flatness_is_joined_by_classifier_recipe_and_id(made, tmp_path):
     assert own[own["recipe"] != PGD][at].isna().all()
     assert table[table["source"] == "digits_convnet"][[around, at]].isna().all(axis=None)
     assert "gradient norm, l2, genuine" in done.report.read_text()
+    measured = {name.partition(":")[2] for name in table if name.startswith("flatness_")}
+    assert measured == {"gradient_l2", "hessian_trace"}  # a standard error is no measure
 
 
 @pytest.mark.parametrize(
