@@ -10,6 +10,8 @@ from types import ModuleType
 
 from torch import Tensor
 
+from core.vision import torchvision
+
 Attack = Callable[[], Tensor]
 """Makes the adversarial images of a benchmark."""
 
@@ -38,4 +40,5 @@ def adv_lib() -> ModuleType:
         raise ImportError("No module named 'adv_lib'")
     if "visdom" not in sys.modules and importlib.util.find_spec("visdom") is None:
         sys.modules["visdom"] = ModuleType("visdom")
+    torchvision()  # adv_lib imports it bare, which fails where its operators do not load
     return importlib.import_module("adv_lib.attacks")
