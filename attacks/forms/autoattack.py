@@ -82,7 +82,8 @@ APGDT = Form(
     "apgdt",
     "targeted APGD",
     "APGD towards one likely class after the other, by the targeted difference of logits ratio.",
-    (NORM, EPS, TARGET_STEPS, TARGETS, RESTARTS, RHO),
+    (NORM, EPS, TARGET_STEPS, TARGETS, RESTARTS, RHO, NOISY, NOISE_SCALE),
+    noisy_conflict,
     gradients=apgd_gradients,
     source=RELIABLE,
 )

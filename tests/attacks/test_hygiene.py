@@ -40,6 +40,7 @@ OWN = [
     "apgd(eps=0.1, steps=6, objective=dlr, targeted=true)",
     "apgd(eps=0.1, steps=6, noisy=gaussian)",
     "apgdt(eps=0.1, steps=6, targets=3)",
+    "apgdt(eps=0.02, steps=5, targets=2, noisy=filter)",
     "apgdt(norm=l2, eps=0.02, steps=5, targets=2, restarts=2)",
     "fgsm(norm=l1, eps=3)",
     "pgd(norm=l1, eps=3, steps=6, restarts=2, objective=logit)",
