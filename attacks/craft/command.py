@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.shared_options import documented
-from core.studies import run_study
+from core.studies import run_planned
 from core.studies.run_directory import RunDirectory
 
 
@@ -53,24 +53,7 @@ def run(
     Raises:
         core.InputError: for anything in the options, files or images that cannot be used.
     """
+    options = dict(locals())
     from attacks.craft.study import plan
 
-    study = plan(
-        model=model,
-        checkpoint=checkpoint,
-        normalisation=normalisation,
-        stem=stem,
-        data=data,
-        split=split,
-        size=size,
-        skip_unreadable=skip_unreadable,
-        examples=examples,
-        attacks=attacks,
-        masking_checks=masking_checks,
-        others=others,
-        batch_size=batch_size,
-        device=device,
-        threads=threads,
-        seed=seed,
-    )
-    return run_study(study, out=out, launch=launch, workers=workers, threads=threads, slurm=slurm)
+    return run_planned(plan, options)

@@ -13,6 +13,7 @@ from core.lazy import attach
 if TYPE_CHECKING:
     from core.studies.run_directory import RunDirectory as RunDirectory
     from core.studies.running import StudyInterrupted as StudyInterrupted
+    from core.studies.running import run_planned as run_planned
     from core.studies.running import run_study as run_study
     from core.studies.study import Study as Study
     from core.studies.study import Unit as Unit
@@ -28,6 +29,7 @@ __getattr__, __dir__ = attach(
         "Unit": "core.studies.study",
         "UnitError": "core.studies.study",
         "file_safe": "core.studies.study",
+        "run_planned": "core.studies.running",
         "run_study": "core.studies.running",
     },
 )

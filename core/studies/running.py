@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -100,6 +100,19 @@ def run_study(
                 LOGGER.debug("the study failed:\n%s", traceback.format_exc())
                 raise
     return run
+
+
+def run_planned(plan: Callable[..., Study], options: Mapping[str, Any]) -> RunDirectory:
+    """Run the study that a command's options plan, see `run_study`.
+
+    Args:
+        plan: from the options that say what is computed to the study.
+        options: all of the command's; `out`, `launch`, `workers` and `slurm` only say where and how
+            it runs, `threads` both.
+    """
+    execution = {name: options[name] for name in ("out", "launch", "workers", "slurm")}
+    study = plan(**{name: value for name, value in options.items() if name not in execution})
+    return run_study(study, threads=options["threads"], **execution)
 
 
 def _compute_missing(job: Job, units: list[Unit], compute: Compute, launch: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.shared_options import documented
-from core.studies import run_study
+from core.studies import run_planned
 from core.studies.run_directory import RunDirectory
 
 
@@ -67,31 +67,7 @@ def run(
     Raises:
         core.InputError: for anything in the options, files or images that cannot be used.
     """
+    options = dict(locals())
     from landscape.flatness.study import plan
 
-    study = plan(
-        model=model,
-        checkpoint=checkpoint,
-        normalisation=normalisation,
-        stem=stem,
-        data=data,
-        split=split,
-        size=size,
-        skip_unreadable=skip_unreadable,
-        examples=examples,
-        matching_pool=matching_pool,
-        attacks=attacks,
-        adversarial=adversarial,
-        loss=loss,
-        reference=reference,
-        radii=radii,
-        worst_case_l2=worst_case_l2,
-        worst_case_linf=worst_case_linf,
-        worst_case_steps=worst_case_steps,
-        draws=draws,
-        batch_size=batch_size,
-        device=device,
-        threads=threads,
-        seed=seed,
-    )
-    return run_study(study, out=out, launch=launch, workers=workers, threads=threads, slurm=slurm)
+    return run_planned(plan, options)
