@@ -88,7 +88,23 @@ _SHARED = {
         'recipes, such as "fgsm(norm=linf, eps=2/255),pgd(norm=l2, eps=0.5, steps=40)";'
         " default: noise control, FGSM, PGD linf, PGD l2 and minimum-norm l2.",
     ),
-    "adversarial": SharedOption(list[str] | str | None, None),
+    "adversarial": SharedOption(
+        list[str] | str | None,
+        None,
+        "files of ready-made adversarial examples, each one more group.",
+    ),
+    "matching_pool": SharedOption(
+        int | None,
+        None,
+        "how many further genuine images are measured only to find partners of equal loss; "
+        "default: as many as examples, where the data has them.",
+    ),
+    "controls": SharedOption(
+        list[str] | str | None,
+        None,
+        "recipes of --attacks whose examples get a same-class control (a genuine image of the "
+        "class that each is taken for, pushed to its loss), or all, or none; default: all.",
+    ),
     "layers": SharedOption(list[str] | str | None, ANY),
     "batch_size": SharedOption(
         int,

@@ -3,10 +3,17 @@
 Modules: `flatness` (how the loss rises around an input), `curvature` (its second derivatives) and
 `connectivity` (paths of low loss between inputs).
 Each holds pure functions on tensors and, where it is a command, `run(...)`, the study itself.
+`compare` compares groups of examples in any table of measures, raw and at equal loss.
 """
 
 from core.lazy import attach
 
-_NAMES = {"Loss": "landscape.loss", "connectivity": None, "curvature": None, "flatness": None}
+_NAMES: dict[str, str | None] = {
+    "Loss": "landscape.loss",
+    "compare": "landscape.comparison",
+    "connectivity": None,
+    "curvature": None,
+    "flatness": None,
+}
 __all__ = sorted(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from landscape.connectivity.paths import Paths, along
-from landscape.connectivity.push import LONGEST, Push, push_of
-from landscape.connectivity.rows import ranks
 from landscape.connectivity.search import Search, grid
 from landscape.loss import InputFunction
+from landscape.push import LONGEST, Push, push_of
+from landscape.rows import ranks
 
 TRIES = 6
 """Pushes per node and round; a node that is still too high comes back in the next round."""

@@ -10,14 +10,11 @@ from torch import Tensor
 
 from core.errors import InputError
 from core.randomness import generator, normal
+from landscape.balls import Ball
 from landscape.connectivity.pairs import Group, Pairs
-from landscape.connectivity.push import push_of
-from landscape.connectivity.rows import Rows
-from landscape.flatness.balls import Ball
 from landscape.loss import Loss
-
-CLOSE = 1e-3
-"""A control image's loss equals the one asked for up to this share of it."""
+from landscape.push import pushed_to
+from landscape.rows import Rows
 
 
 def same_class_control(
@@ -45,22 +42,8 @@ def same_class_control(
     Cost: at most `steps` gradients per pair.
     """
     chosen = torch.tensor(_replacements(pairs, genuine, seed))
-    points = genuine.images[chosen].detach().clone()
-    rows, push = Rows(loss, len(pairs), batch_size), push_of(loss)
-    everyone = torch.arange(len(pairs))
-    level = rows.values(pairs.second, everyone)
-    longest = torch.full((len(pairs),), torch.inf, dtype=torch.float64)
-    moving = everyone
-    for _ in range(steps):
-        value, gradient = rows.gradients(points[moving], moving)
-        far = (value - level[moving]).abs() > CLOSE * level[moving]
-        moving, value, gradient = moving[far], value[far], gradient[far]
-        if not len(moving):
-            break
-        points[moving] = push(
-            points[moving], value, gradient, level[moving], torch.zeros_like(gradient),
-            longest[moving],
-        )  # fmt: skip
+    level = Rows(loss, len(pairs), batch_size).values(pairs.second, torch.arange(len(pairs)))
+    points = pushed_to(loss, genuine.images[chosen], level, steps=steps, batch_size=batch_size)
     names = [genuine.ids[int(i)] for i in chosen]
     return replace(pairs, kind="same-class control", second=points, ids=_ids(pairs, names))
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from core.errors import InputError
+from landscape.balls import column
 from landscape.connectivity.paths import Paths, bernstein
 from landscape.connectivity.search import Search, grid
-from landscape.flatness.balls import column
 from landscape.loss import InputFunction
 
 MOMENTUM = 0.5

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from core.errors import InputError
+from landscape.balls import column
 from landscape.connectivity.paths import Paths, along, arc_length
-from landscape.connectivity.push import LONGEST, push_of
 from landscape.connectivity.search import Search, grid
-from landscape.flatness.balls import column
 from landscape.loss import InputFunction
+from landscape.push import LONGEST, push_of
 
 RELAXATIONS = 3
 """Steps of the band between two insertions."""

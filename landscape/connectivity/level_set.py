@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from core.errors import InputError
+from landscape.balls import column
 from landscape.connectivity.paths import Paths
-from landscape.connectivity.push import log_odds, push_of
 from landscape.connectivity.search import Search, grid
-from landscape.flatness.balls import column
 from landscape.loss import InputFunction
+from landscape.push import log_odds, push_of
 
 
 def level_set(

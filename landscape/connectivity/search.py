@@ -11,8 +11,8 @@ from torch import Tensor
 
 from core.errors import InputError
 from landscape.connectivity.paths import pair_of_ends
-from landscape.connectivity.rows import Rows, ranks
 from landscape.loss import InputFunction
+from landscape.rows import Rows, ranks
 
 GRID = 65
 """Points of a path that a search looks at, both ends included."""

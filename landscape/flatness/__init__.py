@@ -2,8 +2,8 @@
 
 `python -m landscape.flatness` compares them and writes a report; `run(...)` is the same study from
 Python. The science is in pure functions on tensors: `noise_rise`, `worst_case_rise`,
-`label_stability`, `gradient_norm` (and `landscape.curvature`); `measure` takes them all at once and
-`compare` turns their table into paired, raw and loss-matched comparisons.
+`label_stability`, `gradient_norm` (and `landscape.curvature`); `measure` takes them all at once,
+and `landscape.compare` turns their table into comparisons, raw and at equal loss.
 """
 
 from core.lazy import attach
@@ -12,7 +12,6 @@ _NAMES = {
     "run": "landscape.flatness.command",
     "FlatnessStudy": "landscape.flatness.study",
     "measure": "landscape.flatness.measures",
-    "compare": "landscape.flatness.comparison",
     "noise_rise": "landscape.flatness.noise",
     "worst_case_rise": "landscape.flatness.worst_case",
     "label_stability": "landscape.flatness.stability",

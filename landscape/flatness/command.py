@@ -23,6 +23,7 @@ def run(
     matching_pool: int | None = None,
     attacks: list[str] | str | None = None,
     adversarial: list[str] | str | None = None,
+    controls: list[str] | str | None = None,
     loss: str = "cross_entropy",
     reference: str = "predicted",
     radii: list[float] | str | None = None,
@@ -43,14 +44,13 @@ def run(
 
     Every example is measured in several versions (the example groups): as it is, after a random
     step as long as an adversarial one (the noise control), and after each attack. Comparisons are
-    paired by example, given raw and matched on the loss at the centre (flatness by itself mostly
-    measures confidence), corrected for multiplicity, and written into one HTML report.
+    paired by example, given raw and at equal loss (flatness by itself mostly measures confidence):
+    matched on the loss at the centre, and against genuine images of the class that an example is
+    taken for, pushed to its loss. They are corrected for multiplicity, and written into one HTML
+    report.
 
     Args:
         examples: how many images are attacked and measured, balanced over the classes.
-        matching_pool: how many further genuine images are measured only to find partners of equal
-            loss; default: as many as examples, where the data has them.
-        adversarial: files of ready-made adversarial examples, each one more group.
         loss: the landscape: cross_entropy, margin or log_probability.
         reference: the label the loss refers to: predicted (at each version itself), true, or
             target (the most probable class other than the true one).

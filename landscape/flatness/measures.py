@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,102 +11,62 @@ import torch
 from torch import Tensor, nn
 
 from core.losses import cross_entropy
+from landscape.columns import column
 from landscape.curvature import input_hessian
 from landscape.flatness.gradients import gradient_norm
 from landscape.flatness.noise import noise_rise
 from landscape.flatness.stability import noise_and_stability
-from landscape.flatness.table import column
 from landscape.flatness.worst_case import worst_case_rise
 from landscape.loss import Loss
+from landscape.measures import Measure, by_name
 
+NOISE, WORST, LOCAL = "noise", "worst case", "gradient and curvature"
+"""Families of measures: each has its panel."""
 
-@dataclass(frozen=True)
-class Measure:
-    """What a column holds, for figures and words."""
-
-    name: str
-    title: str
-    unit: str
-    axis: str = ""
-    """What the `@` of the column counts, with its unit; empty for a single column."""
-    logarithmic: bool = True
-    short: str = ""
-    """The title for narrow panels."""
-
-
-MEASURES = {
-    m.name: m
-    for m in (
+MEASURES = by_name(
+    [
         Measure(
-            "gaussian_rise", "rise under Gaussian noise", "nats", "l2 radius", short="Gaussian rise"
+            "gaussian_rise", "rise under Gaussian noise", "nats", "l2 radius",
+            short="Gaussian rise", family=NOISE,
         ),
         Measure(
-            "sphere_rise",
-            "rise under noise on the sphere",
-            "nats",
-            "l2 radius",
-            short="sphere rise",
+            "sphere_rise", "rise under noise on the sphere", "nats", "l2 radius",
+            short="sphere rise", family=NOISE,
         ),
         Measure(
-            "worst_l2_rise",
-            "worst-case rise in the l2 ball",
-            "nats",
-            "l2 radius",
-            short="worst rise, l2",
+            "worst_l2_rise", "worst-case rise in the l2 ball", "nats", "l2 radius",
+            short="worst rise, l2", family=WORST,
         ),
         Measure(
-            "worst_linf_rise",
-            "worst-case rise in the linf ball",
-            "nats",
-            "linf radius",
-            short="worst rise, linf",
+            "worst_linf_rise", "worst-case rise in the linf ball", "nats", "linf radius",
+            short="worst rise, linf", family=WORST,
         ),
         Measure(
-            "stability",
-            "share of noise that keeps the label",
-            "share",
-            "sigma",
-            logarithmic=False,
-            short="label kept",
+            "stability", "share of noise that keeps the label", "share", "sigma",
+            logarithmic=False, short="label kept", family=NOISE, symbol="σ",
         ),
         Measure(
-            "certified_radius",
-            "certified l2 radius",
-            "input units",
-            logarithmic=False,
-            short="certified radius",
-        ),
-        Measure("gradient_l2", "gradient norm, l2", "nats per input unit", short="gradient, l2"),
-        Measure("gradient_l1", "gradient norm, l1", "nats per input unit", short="gradient, l1"),
-        Measure(
-            "hessian_trace",
-            "trace of the input Hessian",
-            "nats per squared input unit",
-            short="Hessian trace",
+            "certified_radius", "certified l2 radius", "input units",
+            logarithmic=False, short="certified radius", family=NOISE,
         ),
         Measure(
-            "hessian_top",
-            "top eigenvalue of the input Hessian",
-            "nats per squared input unit",
-            short="top eigenvalue",
+            "gradient_l2", "gradient norm, l2", "nats per input unit",
+            short="gradient, l2", family=LOCAL,
         ),
-    )
-}
-
-
-def title(column_name: str, *, short: bool = False) -> str:
-    """Return the title of a column of the table, with its radius.
-
-    >>> title("gaussian_rise@0.2", short=True), title("loss")
-    ('Gaussian rise, r = 0.2', 'loss at the centre')
-    """
-    name, _, radius = column_name.partition("@")
-    if name == "loss":
-        return "loss at the centre"
-    measure = MEASURES[name]
-    symbol = "σ" if measure.axis == "sigma" else "r"
-    shown = measure.short if short else measure.title
-    return f"{shown}, {symbol} = {float(radius):.3g}" if radius else shown
+        Measure(
+            "gradient_l1", "gradient norm, l1", "nats per input unit",
+            short="gradient, l1", family=LOCAL,
+        ),
+        Measure(
+            "hessian_trace", "trace of the input Hessian", "nats per squared input unit",
+            short="Hessian trace", family=LOCAL,
+        ),
+        Measure(
+            "hessian_top", "top eigenvalue of the input Hessian", "nats per squared input unit",
+            short="top eigenvalue", family=LOCAL,
+        ),
+    ]
+)  # fmt: skip
 
 
 def reference_labels(logits: Tensor, labels: Tensor, reference: str) -> Tensor:

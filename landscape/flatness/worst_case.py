@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.errors import InputError, unknown_name
 from core.randomness import generators, normal
-from landscape.flatness.balls import NORMS, Ball, Box, column
+from landscape.balls import NORMS, Ball, Box, column
 from landscape.loss import InputFunction, blocks, example_ids, radii_of, value_and_gradient
 
 MOMENTUM = 0.5

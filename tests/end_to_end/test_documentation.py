@@ -20,7 +20,7 @@ def test_the_python_in_the_readme_runs(tmp_path, monkeypatch):
         quick = block.replace("examples=100", "examples=24, draws=4, worst_case_steps=2")
         exec(compile(quick, "README.md", "exec"), names)
     assert names["crafted"].success.float().mean() > 0.9  # type: ignore[attr-defined]
-    assert len(names["run"].results()) == 24 * 7  # type: ignore[attr-defined]
+    assert len(names["run"].results()) == 24 * 11  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from torch import Tensor
 
-from landscape.flatness.balls import Ball
+from landscape.balls import Ball
 
 BOX = (0.0, 1.0)
 

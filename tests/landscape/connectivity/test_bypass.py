@@ -6,8 +6,8 @@ from torch import Tensor
 
 from landscape.connectivity.barrier import barrier
 from landscape.connectivity.bypass import bypass
-from landscape.connectivity.push import smoothed
 from landscape.connectivity.search import AIM
+from landscape.push import smoothed
 
 THRESHOLD = 0.1
 

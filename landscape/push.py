@@ -10,9 +10,13 @@ import torch
 from torch import Tensor
 
 from core.errors import InputError
+from landscape.loss import InputFunction
+from landscape.rows import Rows
 
 LONGEST = 0.05
 """Longest step, in lengths of the chord: beyond it a linear model of the loss says little."""
+CLOSE = 1e-3
+"""An image's loss has reached a level where it equals it up to this share of it."""
 _TINY = torch.finfo(torch.float64).tiny
 
 
@@ -84,6 +88,36 @@ def push_of(loss: object, variation: float = 0.0) -> Push:
     if not 0 <= variation < math.inf:
         raise InputError(f"variation: expected a finite number >= 0, found {variation}.")
     return Push(getattr(loss, "kind", None) == "cross_entropy", variation)
+
+
+def pushed_to(
+    loss: InputFunction, images: Tensor, level: Tensor, *, steps: int = 30, batch_size: int = 256
+) -> Tensor:
+    """Return images after shortest steps, up or down, that bring their losses to a level.
+
+    Args:
+        loss: see `landscape.loss`.
+        images: `(n, ...)` in [0, 1].
+        level: `(n,)`; an image is left alone once its loss is there up to a share of 1e-3.
+        steps: at most this many gradients per image.
+        batch_size: rows per pass; it changes the numbers by float rounding only.
+
+    Cost: at most `steps` gradients per image.
+    """
+    points = images.detach().clone()
+    rows, push = Rows(loss, len(points), batch_size), push_of(loss)
+    moving = torch.arange(len(points))
+    for _ in range(steps):
+        value, gradient = rows.gradients(points[moving], moving)
+        far = (value - level[moving]).abs() > CLOSE * level[moving].abs()
+        moving, value, gradient = moving[far], value[far], gradient[far]
+        if not len(moving):
+            break
+        freely = torch.full((len(moving),), torch.inf, dtype=torch.float64)
+        points[moving] = push(
+            points[moving], value, gradient, level[moving], torch.zeros_like(gradient), freely
+        )
+    return points
 
 
 def log_odds(loss: Tensor) -> Tensor:

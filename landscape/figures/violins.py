@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,15 @@ from matplotlib.figure import Figure
 
 from core.report.drawing import Drawing, name_lines, remove_unused
 from core.report.figures import subplots
-from landscape.flatness.comparison import headline_columns, twins
-from landscape.flatness.figures.groups import Groups, counted, label_below
-from landscape.flatness.measures import Measure, title
+from landscape.comparison import twins
+from landscape.figures.groups import Groups, counted, label_below
+from landscape.measures import LOSS, Measures, headline_columns, measure_of, title
 
 
-def pairs(table: pd.DataFrame, groups: Groups) -> Drawing:
+def pairs(table: pd.DataFrame, measures: Measures, groups: Groups) -> Drawing:
     """Draw the distribution over pairs of log10(group / genuine twin), for every measure."""
-    columns = {
-        name: measure for name, measure in headline_columns(table).items() if measure.logarithmic
-    }
+    headline = headline_columns(table.columns, measures)
+    columns = [name for name, measure in headline.items() if measure.logarithmic]
 
     def panel(ax: Axes, group: str, name: str, position: float) -> dict[str, float]:
         ours, genuine = twins(table, group)
@@ -30,7 +29,7 @@ def pairs(table: pd.DataFrame, groups: Groups) -> Drawing:
         _violin(ax, ratio, position, groups.look(group).color)
         return {"n": len(ours), "drawn": int(both.sum()), **_quartiles(ratio)}
 
-    figure, data = _panels(columns, groups.names, groups, panel)
+    figure, data = _panels(columns, measures, groups.names, groups, panel)
     for ax in figure.axes:
         ax.axvline(0, color="0.35", linewidth=1)
     label_below(
@@ -46,21 +45,22 @@ def pairs(table: pd.DataFrame, groups: Groups) -> Drawing:
     )
 
 
-def distributions(table: pd.DataFrame, groups: Groups) -> Drawing:
+def distributions(table: pd.DataFrame, measures: Measures, groups: Groups) -> Drawing:
     """Draw the distribution of every measure in every group."""
+    columns = [LOSS, *headline_columns(table.columns, measures)]
 
     def panel(ax: Axes, group: str, name: str, position: float) -> dict[str, float]:
         values = counted(table, group)[name].to_numpy(float)
-        shown = np.log10(values[values > 0]) if columns[name].logarithmic else values
+        logarithmic = measure_of(name, measures).logarithmic
+        shown = np.log10(values[values > 0]) if logarithmic else values
         _violin(ax, shown, position, groups.look(group).color)
         return {"n": len(values), "drawn": len(shown), **_quartiles(shown)}
 
-    columns = {"loss": Measure("loss", "loss at the centre", "nats")} | headline_columns(table)
-    figure, data = _panels(columns, list(groups.labels), groups, panel)
-    for ax, (name, measure) in zip(figure.axes, columns.items(), strict=False):
+    figure, data = _panels(columns, measures, list(groups.labels), groups, panel)
+    for ax, name in zip(figure.axes, columns, strict=False):
+        measure = measure_of(name, measures)
         scale = "log10, " if measure.logarithmic else ""
         ax.set_xlabel(f"{scale}{measure.unit}", fontsize=8)
-        ax.set_title(title(name, short=True), loc="left", fontsize=9)
     return Drawing(
         "distributions",
         figure,
@@ -92,7 +92,8 @@ def _quartiles(values: np.ndarray) -> dict[str, float]:
 
 
 def _panels(
-    columns: Mapping[str, Measure],
+    columns: list[str],
+    measures: Measures,
     names: list[str],
     groups: Groups,
     panel: Callable[[Axes, str, str, float], dict[str, float]],
@@ -110,6 +111,6 @@ def _panels(
         for i, group in enumerate(names):
             data.append({"measure": column, "group": group, **panel(ax, group, column, i)})
         name_lines(ax, [groups.labels[g] for g in names], size=8)
-        ax.set_title(title(column, short=True), loc="left", fontsize=9)
+        ax.set_title(title(column, measures, short=True), loc="left", fontsize=9)
     remove_unused(figure, axes, len(columns))
     return figure, pd.DataFrame(data)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from landscape.connectivity.rows import Rows, ranks
+from landscape.rows import Rows, ranks
 
 
 class Scaled:

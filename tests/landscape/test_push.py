@@ -6,8 +6,8 @@ from torch import Tensor
 
 from core.errors import InputError
 from core.losses import cross_entropy
-from landscape.connectivity.push import Push, log_odds, push_of, smoothed
 from landscape.loss import Loss
+from landscape.push import Push, log_odds, push_of, smoothed
 
 FAR = torch.tensor([torch.inf], dtype=torch.float64)
 

@@ -1,10 +1,12 @@
-"""Groups of examples compared with their genuine twins: paired, raw, and matched on the loss.
+"""Groups of examples compared with their genuine twins: paired, raw, and at equal loss.
 
-Raw flatness mostly measures confidence: where a classifier is sure, the loss, its gradient and its
-Hessian all vanish together, whatever the geometry. So every measure is compared twice. *Raw*: an
-adversarial example with the genuine image it came from. *Matched*: adversarial examples with
-genuine images of (nearly) the same loss at the centre, whoever they come from. What is left then is
-not confidence.
+What is measured around an image is, first of all, confidence: where a classifier is sure, the loss,
+its gradient and its Hessian all vanish together, whatever the geometry. So every measure is
+compared up to three times. *Raw*: an adversarial example with the genuine image it came from.
+*Matched*: adversarial examples with genuine images of (nearly) the same loss at the centre, whoever
+they come from. *Control*: each adversarial example with a genuine image of the class it is taken
+for, pushed to its very loss (`landscape.groups.same_class`), where the study has such a control.
+What is left in the second and the third is neither confidence nor class.
 """
 
 from __future__ import annotations
@@ -32,8 +34,8 @@ from core.statistics import (
     ratio_of_medians,
     unpaired_test,
 )
-from landscape.flatness.measures import MEASURES, Measure
-from landscape.flatness.table import column, radii_in
+from landscape.groups.same_class import control_of, is_same_class
+from landscape.measures import LOSS, Measure, Measures, headline_columns
 
 LEAST_PAIRS = 20
 """Fewer pairs than this make no claim, raw or matched."""
@@ -47,30 +49,22 @@ class Comparison:
     """All groups against `genuine`.
 
     Attributes:
+        measures: what was compared, by name.
         groups: one row per group: examples, successes, confidence, loss, length of the step.
         paired: one row per group and measure: the twins, in `n` pairs, with effect and p value.
-        discrimination: one row per group and measure: AUC of "the group's value is larger", raw and
-            matched on the loss, the effect among the matched, and the verdict.
+        discrimination: one row per group and measure: AUC of "the group's value is larger", raw,
+            matched on the loss, and against the same-class control; the effects in the latter two,
+            and the verdicts. `beyond` is 1 or -1 where a difference stays, larger or smaller, in
+            all comparisons at equal loss that there are, 0 where it does not, NaN where there is
+            none.
         matching: one row per group: how many could be matched, and how alike the losses then are.
     """
 
+    measures: Measures
     groups: pd.DataFrame
     paired: pd.DataFrame
     discrimination: pd.DataFrame
     matching: pd.DataFrame
-
-
-def headline_columns(table: pd.DataFrame) -> dict[str, Measure]:
-    """Return the columns that are compared: single measures, and curves at their middle radius."""
-    chosen: dict[str, Measure] = {}
-    for measure in MEASURES.values():
-        if measure.axis:
-            radii = radii_in(table.columns, measure.name)
-            if radii:
-                chosen[column(measure.name, radii[len(radii) // 2])] = measure
-        elif measure.name in table:
-            chosen[measure.name] = measure
-    return chosen
 
 
 def twins(table: pd.DataFrame, group: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -97,23 +91,27 @@ def covariate(table: pd.DataFrame, loss: str) -> np.ndarray:
     return np.log(np.maximum(np.abs(values), np.finfo(np.float64).tiny))
 
 
-def compare(table: pd.DataFrame, loss: str = "cross_entropy", *, seed: int = 0) -> Comparison:
+def compare(
+    table: pd.DataFrame, measures: Measures, loss: str = "cross_entropy", *, seed: int = 0
+) -> Comparison:
     """Compare every group of a table of measures with its genuine twins.
 
     Args:
-        table: rows as `measure` returns them, with the columns `group`, `pool` (further genuine
-            images, used as matching partners only) and `status` (of `attacks.verify`; anything for
-            genuine rows, where `clean_correct` says whether the classifier is right).
+        table: one row per group and example: `id`, `group`, `loss` and a column for each measure,
+            `pool` (further genuine images, used as matching partners only) and `status` (of
+            `attacks.verify`; anything for genuine rows, where `clean_correct` says whether the
+            classifier is right). A group called `same_class(like=G)` is the control of group G.
+        measures: what the columns are, by name; a curve is compared at its middle radius.
         loss: the landscape that was measured; decides the covariate of the matching.
         seed: of the bootstrap.
     """
-    columns = headline_columns(table)
+    columns = headline_columns(table.columns, measures)
     partners = table[
         (table["group"] == GENUINE)
         & (table["prediction"] == table["label"])
         & table["loss"].notna()
     ]
-    names = [g for g in table["group"].drop_duplicates() if g != GENUINE]
+    names = [g for g in table["group"].drop_duplicates() if g != GENUINE and not is_same_class(g)]
     sides = {group: _side(table, group, partners, loss) for group in names}
     kinds = {
         name: effect_kind(measure, [pair for s in sides.values() for pair in s.pairs(name)])
@@ -130,9 +128,10 @@ def compare(table: pd.DataFrame, loss: str = "cross_entropy", *, seed: int = 0) 
     discriminated = [
         {"group": group, "measure": name} | _discriminate(side, name, kinds.get(name), seed)
         for group, side in sides.items()
-        for name in ["loss", *columns]
+        for name in [LOSS, *columns]
     ]
     return Comparison(
+        measures,
         pd.DataFrame([_describe(table, group, side.ours) for group, side in sides.items()]),
         paired,
         _verdicts(pd.DataFrame(discriminated)),
@@ -142,26 +141,36 @@ def compare(table: pd.DataFrame, loss: str = "cross_entropy", *, seed: int = 0) 
 
 @dataclass(frozen=True)
 class _Side:
-    """One group beside genuine images: its twins, and partners of equal loss."""
+    """One group beside genuine images: its twins, partners of equal loss, and its control."""
 
     ours: pd.DataFrame
     genuine: pd.DataFrame
     partners: pd.DataFrame
     matched: tuple[np.ndarray, np.ndarray]
     balance: Balance | None
+    control: pd.DataFrame
 
     def twins(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return a measure of the group and of its twins."""
         return self.ours[name].to_numpy(float), self.genuine[name].to_numpy(float)
 
+    def controlled(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return a measure of those of the group that have a control, and of these."""
+        ours = self.ours.loc[self.control.index]
+        return ours[name].to_numpy(float), self.control[name].to_numpy(float)
+
     def pairs(self, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return the pairs of samples that a measure is compared on: twins, and the matched."""
+        """Return the pairs of samples that a measure is compared on."""
         if len(self.ours) < LEAST_PAIRS:
             return []
-        values, others = self.ours[name].to_numpy(float), self.partners[name].to_numpy(float)
-        a, b = self.matched
-        enough = self.balance is not None and self.balance.enough
-        return [self.twins(name), *([(values[a], others[b])] if enough else [])]
+        found = [self.twins(name)]
+        if self.balance is not None and self.balance.enough:
+            a, b = self.matched
+            values, others = self.ours[name].to_numpy(float), self.partners[name].to_numpy(float)
+            found.append((values[a], others[b]))
+        if len(self.control) >= LEAST_PAIRS:
+            found.append(self.controlled(name))
+        return found
 
     def described(self) -> dict[str, Any]:
         """Return how many could be matched, and how alike the losses then are."""
@@ -179,13 +188,21 @@ class _Side:
 def _side(table: pd.DataFrame, group: str, partners: pd.DataFrame, loss: str) -> _Side:
     ours, genuine = twins(table, group)
     others = _twins_first(partners, genuine)
+    control = _control(table, group, ours)
     nobody = np.empty(0, dtype=np.intp)
     if len(ours) < LEAST_PAIRS:
-        return _Side(ours, genuine, others, (nobody, nobody), None)
+        return _Side(ours, genuine, others, (nobody, nobody), None, control)
     left, right = covariate(ours, loss), covariate(others, loss)
     matched = match(left, right)
     balance = matching_balance(left, right, *matched, minimum=LEAST_PAIRS)
-    return _Side(ours, genuine, others, matched, balance)
+    return _Side(ours, genuine, others, matched, balance, control)
+
+
+def _control(table: pd.DataFrame, group: str, ours: pd.DataFrame) -> pd.DataFrame:
+    """Return the control images of a group that counts, by the ids of its examples."""
+    rows = table[(table["group"] == control_of(group)) & (table["status"] == SUCCESS)]
+    rows = rows[rows[LOSS].notna()].set_index("id")
+    return rows.loc[rows.index.intersection(ours.index, sort=False)]
 
 
 def _twins_first(partners: pd.DataFrame, genuine: pd.DataFrame) -> pd.DataFrame:
@@ -219,6 +236,8 @@ _TWIN_NUMBERS = (
 _AREA_NUMBERS = (
     "auc", "auc_low", "auc_high", "matched_auc", "matched_low", "matched_high", "matched_p",
     "matched_estimate", "matched_effect_low", "matched_effect_high",
+    "control_auc", "control_low", "control_high", "control_p",
+    "control_estimate", "control_effect_low", "control_effect_high",
 )  # fmt: skip
 
 
@@ -283,67 +302,82 @@ EFFECTS: dict[str, Callable[..., Interval]] = {
 
 
 def _discriminate(side: _Side, name: str, kind: str | None, seed: int) -> dict[str, Any]:
-    """Return the AUC of a column, raw and matched; the loss itself (no kind) is the baseline."""
-    count = 0 if side.balance is None else side.balance.n
-    row: dict[str, Any] = {"n": len(side.ours), "matched_n": count}
+    """Return the AUC of a column in each comparison; the loss itself (no kind) is the baseline."""
+    row: dict[str, Any] = {
+        "n": len(side.ours),
+        "matched_n": 0 if side.balance is None else side.balance.n,
+        "control_n": len(side.control),
+    }
     row |= dict.fromkeys(_AREA_NUMBERS, np.nan)
     if side.balance is None:
         return row
-    values, others = side.ours[name].to_numpy(float), side.partners[name].to_numpy(float)
     raw = auc(*side.twins(name), paired=True)
     row |= {"auc": raw.estimate, "auc_low": raw.low, "auc_high": raw.high}
-    if not side.balance.enough:
-        return row
-    a, b = side.matched
-    area = matched_auc(values, others, a, b, same_examples=True)
-    row |= {
-        "matched_auc": area.estimate,
-        "matched_low": area.low,
-        "matched_high": area.high,
-    }
-    if kind is not None:
-        interval = matched_ratio(values, others, a, b, ratio=EFFECTS[kind], seed=seed)
-        row |= {
-            # Partners are alike in their loss, but are no pairs: tested as two groups.
-            "matched_p": unpaired_test(values[a], others[b]).p,
-            "matched_estimate": interval.estimate,
-            "matched_effect_low": interval.low,
-            "matched_effect_high": interval.high,
-        }
+    if side.balance.enough:
+        values, others = side.ours[name].to_numpy(float), side.partners[name].to_numpy(float)
+        a, b = side.matched
+        area = matched_auc(values, others, a, b, same_examples=True)
+        row |= _at_equal_loss("matched", area, values[a], others[b], kind, seed)
+    if len(side.control) >= LEAST_PAIRS:
+        ours, controls = side.controlled(name)
+        row |= _at_equal_loss("control", auc(ours, controls), ours, controls, kind, seed)
     return row
 
 
-def _verdicts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add Holm's p values and whether a raw difference survives matching.
+def _at_equal_loss(
+    which: str, area: Interval, ours: np.ndarray, others: np.ndarray, kind: str | None, seed: int
+) -> dict[str, Any]:
+    """Return AUC, p and effect of two samples that are alike in their loss."""
+    row = {f"{which}_auc": area.estimate, f"{which}_low": area.low, f"{which}_high": area.high}
+    if kind is None:
+        return row
+    one_to_one = np.arange(len(ours))
+    interval = matched_ratio(ours, others, one_to_one, one_to_one, ratio=EFFECTS[kind], seed=seed)
+    return row | {
+        # Partners are alike in their loss, but are no pairs: tested as two groups.
+        f"{which}_p": unpaired_test(ours, others).p,
+        f"{which}_estimate": interval.estimate,
+        f"{which}_effect_low": interval.low,
+        f"{which}_effect_high": interval.high,
+    }
 
-    A difference is claimed when its interval excludes .5; among the matched also only when p stays
+
+def _verdicts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add Holm's p values and whether a raw difference survives at equal loss.
+
+    A difference is claimed when its interval excludes .5; at equal loss also only when p stays
     below .05 after Holm's correction over all groups and measures.
     """
-    rows["matched_p_holm"] = holm(rows["matched_p"])
     raw = np.sign(rows["auc"] - 0.5).where((rows["auc_low"] > 0.5) | (rows["auc_high"] < 0.5), 0)
-    claimed = ((rows["matched_low"] > 0.5) | (rows["matched_high"] < 0.5)) & (
-        rows["matched_p_holm"] < 0.05
-    )
-    matched = np.sign(rows["matched_auc"] - 0.5).where(claimed, 0)
-    rows["verdict"] = np.select(
-        [
-            rows["measure"] == "loss",
-            rows["auc"].isna(),
-            rows["matched_auc"].isna(),
-            (raw != 0) & (raw == matched),
-            (raw != 0) & (matched == -raw),
-            (raw != 0) & (matched == 0),
-            (raw == 0) & (matched != 0),
-        ],
-        [
-            "baseline",
-            "too few",
-            "no overlap",
-            "survives",
-            "reverses",
-            "not significant",
-            "appears",
-        ],
-        "no difference",
-    )
+    claimed = {}
+    for which, missing in (("matched", "no overlap"), ("control", "no control")):
+        rows[f"{which}_p_holm"] = holm(rows[f"{which}_p"])
+        apart = (rows[f"{which}_low"] > 0.5) | (rows[f"{which}_high"] < 0.5)
+        certain = apart & (rows[f"{which}_p_holm"] < 0.05)
+        sign = np.sign(rows[f"{which}_auc"] - 0.5).where(certain, 0)
+        claimed[which] = sign.where(rows[f"{which}_auc"].notna())
+        rows["verdict" if which == "matched" else "control_verdict"] = np.select(
+            [
+                rows["measure"] == LOSS,
+                rows["auc"].isna(),
+                rows[f"{which}_auc"].isna(),
+                (raw != 0) & (raw == sign),
+                (raw != 0) & (sign == -raw),
+                (raw != 0) & (sign == 0),
+                (raw == 0) & (sign != 0),
+            ],
+            [
+                "baseline",
+                "too few",
+                missing,
+                "survives",
+                "reverses",
+                "not significant",
+                "appears",
+            ],
+            "no difference",
+        )
+    matched, control = claimed["matched"], claimed["control"]
+    agreed = matched.where(matched == control, 0)
+    rows["beyond"] = agreed.where(matched.notna() & control.notna(), matched.fillna(control))
     return rows

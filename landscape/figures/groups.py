@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from core.report.groups import GroupStyle, group_styles
 from core.report.versions import GENUINE
-from landscape.flatness.comparison import twins
+from landscape.comparison import twins
 
 
 class Groups:

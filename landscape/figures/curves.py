@@ -11,9 +11,9 @@ from core.report.drawing import Drawing, remove_unused
 from core.report.figures import subplots
 from core.report.versions import GENUINE
 from core.statistics import bootstrap
-from landscape.flatness.figures.groups import Groups, counted, label_below
-from landscape.flatness.measures import Measure
-from landscape.flatness.table import curves, radii_in
+from landscape.columns import curves, radii_in
+from landscape.figures.groups import Groups, counted, label_below
+from landscape.measures import Measure
 
 DISPLAYED = 60
 """Examples whose own curves are drawn; the average is over all of them."""
