@@ -14,15 +14,11 @@ from pathlib import Path
 import pytest
 
 from core.shared_options import check_shared_options
+from tests.commands import commands
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "attacks", "landscape")
-COMMANDS = {
-    "attacks.craft": "attacks.craft.command",
-    "attacks.transfer": "attacks.transfer.command",
-    "landscape.flatness": "landscape.flatness.command",
-    "core.train": "core.train",
-}
+COMMANDS = commands()
 SOURCES = sorted(p for name in PACKAGES for p in (ROOT / name).rglob("*.py"))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
 import pytest
+
+from tests.commands import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -31,22 +34,14 @@ def test_links_point_at_files_that_exist(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_options_that_pages_name_exist(page):
-    from attacks.craft.command import run as craft
-    from attacks.transfer.command import run as transfer
     from core.cli import parser_of
-    from core.train import run as train
-    from landscape.flatness.command import run as flatness
 
-    commands = {
-        "attacks.craft": craft,
-        "attacks.transfer": transfer,
-        "core.train": train,
-        "landscape.flatness": flatness,
-    }
+    known_commands = commands()
     joined = page.read_text().replace("\\\n", " ")
     for module, options in re.findall(r"python -m (\S+)(.*)", joined):
-        if module in commands:
-            known = {f"--{name}" for name in parser_of(commands[module], prog=module).names}
+        if module in known_commands:
+            run = importlib.import_module(known_commands[module]).run
+            known = {f"--{name}" for name in parser_of(run, prog=module).names}
             given = set(re.findall(r"(?<=\s)--[a-z_]+", options))
             assert given <= known, f"{page.name}: {given - known}"
 
