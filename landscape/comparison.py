@@ -134,7 +134,7 @@ def compare(
         measures,
         pd.DataFrame([_describe(table, group, side.ours) for group, side in sides.items()]),
         paired,
-        _verdicts(pd.DataFrame(discriminated)),
+        verdicts(pd.DataFrame(discriminated)),
         pd.DataFrame([{"group": group} | side.described() for group, side in sides.items()]),
     )
 
@@ -342,14 +342,15 @@ def _at_equal_loss(
     }
 
 
-def _verdicts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add Holm's p values and whether a raw difference survives at equal loss.
+def verdicts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return comparisons with Holm's p values over all of them, and what survives at equal loss.
 
     A difference is claimed when its interval excludes .5; at equal loss also only when p stays
     below .05 after Holm's correction over all groups and measures.
     """
     raw = np.sign(rows["auc"] - 0.5).where((rows["auc_low"] > 0.5) | (rows["auc_high"] < 0.5), 0)
     claimed = {}
+    rows = rows.copy()
     for which, missing in (("matched", "no overlap"), ("control", "no control")):
         rows[f"{which}_p_holm"] = holm(rows[f"{which}_p"])
         apart = (rows[f"{which}_low"] > 0.5) | (rows[f"{which}_high"] < 0.5)

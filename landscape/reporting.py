@@ -178,7 +178,8 @@ def compared_summary(
     def rows(table: pd.DataFrame) -> list[dict[Any, Any]]:
         return table.replace({np.nan: None}).to_dict("records")
 
-    described = comparison.groups
+    described, compared = comparison.groups, comparison.discrimination
+    titles = [title(m, comparison.measures, short=True) for m in compared["measure"]]
     return {
         "findings": [
             {"text": f.text, "significant": f.significant, "verdict": f.verdict, "group": f.about}
@@ -187,6 +188,8 @@ def compared_summary(
         "examples": len(study.attacked),
         "groups": rows(described.assign(label=described["group"].map(study.labels))),
         "paired": rows(comparison.paired),
-        "discrimination": rows(comparison.discrimination),
+        "discrimination": rows(
+            compared.assign(label=compared["group"].map(study.labels), title=titles)
+        ),
         "matching": rows(comparison.matching),
     }

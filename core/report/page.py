@@ -175,6 +175,10 @@ class Report:
             rows.append({"title": titles[i] if titles is not None else "", "cells": cells})
         self._add("examples", rows=rows, caption=_rich(caption))
 
+    def link(self, text: str, file: Path) -> None:
+        """Add a link to a file that lies beside the page, such as another report."""
+        self._add("link", text=_rich(text), file=file)
+
     def facts(self, facts: Mapping[str, Any]) -> None:
         """Add names with what they are: data, classifier, n, seeds, time."""
         self._add("facts", facts=[(name, _rich(str(value))) for name, value in facts.items()])

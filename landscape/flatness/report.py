@@ -96,7 +96,10 @@ def write(study: FlatnessStudy, run: RunDirectory) -> dict[str, Any]:
     report.section("Repeat it")
     report.config(study.settings(), f"python -m landscape.flatness --config {run.path}/config.yaml")
     report.write(run.report)
-    return compared_summary(found, comparison, study)
+    shown = [name for name in drawn if name.startswith("effects")][:1]
+    return compared_summary(found, comparison, study) | {
+        "headline": [{"figure": name, "caption": drawn[name][1]} for name in shown]
+    }
 
 
 def _draw(

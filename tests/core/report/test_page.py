@@ -76,6 +76,14 @@ def test_the_page_is_well_formed_and_has_its_headings_in_order(report):
     assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
 
 
+def test_a_link_leads_to_the_file_from_where_the_page_lies(tmp_path):
+    report = Report("All of it")
+    report.link("The whole report of <flatness>", tmp_path / "flatness" / "report.html")
+    page = Page(report.write(tmp_path / "report.html").read_text("utf-8"))
+    assert {"href": "flatness/report.html"} in page.all("a")
+    assert "The whole report of <flatness>" in page.words
+
+
 def test_nothing_is_loaded_from_elsewhere(report, tmp_path):
     html = report.write(tmp_path / "report.html").read_text("utf-8")
     page = Page(html)
