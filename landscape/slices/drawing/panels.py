@@ -1,0 +1,216 @@
+"""Panels of one plane: label regions, filled contours of loss and margin, boundaries, points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.contour import QuadContourSet
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.patheffects import Stroke, withStroke
+from scipy.ndimage import distance_transform_edt, zoom
+
+from landscape.slices.drawing.looks import Look, marks, tinted
+from landscape.slices.drawing.scales import Scale
+from landscape.slices.views import View
+
+INK = "#1A1A1A"
+_FINE = 420
+"""Points along a side of a filled region: lines between classes are interpolated to this."""
+
+
+def label_panel(ax: Axes, view: View, look: Look, *, names: bool = True) -> None:
+    """Fill the regions of the predicted classes, paler where the classifier is less sure.
+
+    Args:
+        ax: to draw into.
+        view: of a classifier.
+        look: of the classes.
+        names: whether regions that are large enough bear the name of their class.
+    """
+    a, b, picture, chosen = _regions(view, look)
+    ax.imshow(picture, extent=_edges(a, b), origin="lower", interpolation="bilinear", zorder=0)
+    boundaries(ax, view, color=INK, width=1.3)
+    frame(ax, view)
+    if names:
+        _name_regions(ax, a, b, chosen, look)
+
+
+def loss_panel(ax: Axes, view: View, scale: Scale, *, lines: bool = True) -> QuadContourSet:
+    """Fill the contours of the loss, with the boundaries between classes over them."""
+    filled = ax.contourf(
+        view.a, view.b, view.loss, levels=scale.levels, cmap=scale.colours, norm=scale.norm,
+        extend="both", zorder=0,
+    )  # fmt: skip
+    if lines and view.logits:
+        boundaries(ax, view, color="white", width=1.1, halo="black")
+    frame(ax, view)
+    return filled
+
+
+def margin_panel(ax: Axes, view: View, scale: Scale, *, lines: bool = True) -> QuadContourSet:
+    """Fill the contours of the margin: blue where the reference label leads, red where not."""
+    assert view.margin is not None
+    filled = ax.contourf(
+        view.a, view.b, view.margin, levels=scale.levels, cmap=scale.colours, norm=scale.norm,
+        extend="both", zorder=0,
+    )  # fmt: skip
+    if lines:
+        level_lines(ax, view.a, view.b, view.margin, scale, color="0.25")
+        if view.margin.min() < 0 < view.margin.max():
+            ax.contour(view.a, view.b, view.margin, levels=[0], colors=INK, linewidths=2)
+    frame(ax, view)
+    return filled
+
+
+def level_lines(
+    ax: Axes, a: np.ndarray, b: np.ndarray, values: np.ndarray, scale: Scale, *, color: str
+) -> None:
+    """Draw thin lines at the levels that a scale names, with their values on them."""
+    shown = [level for level in scale.ticks[::2] if values.min() < level < values.max()]
+    if not shown:
+        return
+    lines = ax.contour(a, b, values, levels=shown, colors=color, linewidths=0.5)
+    labels = ax.clabel(lines, fontsize=7, fmt=scale.text, inline_spacing=2)
+    for label in labels or []:
+        label.set_path_effects([withStroke(linewidth=1.6, foreground="white", alpha=0.75)])
+
+
+def boundaries(ax: Axes, view: View, *, color: str, width: float, halo: str | None = None) -> None:
+    """Draw the lines between the regions of different labels, where two classes are level."""
+    for lead in _leads(view).values():
+        if not lead.min() < 0 < lead.max():
+            continue
+        if halo is not None:
+            ax.contour(view.a, view.b, lead, levels=[0], colors=halo, linewidths=width + 1.4,
+                       alpha=0.45)  # fmt: skip
+        ax.contour(view.a, view.b, lead, levels=[0], colors=color, linewidths=width)
+
+
+def outside(ax: Axes, view: View) -> None:
+    """Hatch what lies outside the box of valid images, and draw the box's limit."""
+    if view.inside > 1 - 1e-9:
+        return
+    (left, right), (low, high) = view.a[[0, -1]], view.b[[0, -1]]
+    sheet = Path([(left, low), (right, low), (right, high), (left, high), (left, low)], closed=True)
+    rings = [sheet]
+    if len(view.box):
+        hole = np.array([*view.box, view.box[0]])
+        signed = np.dot(hole[:-1, 0], hole[1:, 1]) - np.dot(hole[1:, 0], hole[:-1, 1])
+        rings.append(Path(hole[::-1] if signed > 0 else hole, closed=True))
+        ax.plot(*hole.T, color="white", linewidth=2.4, zorder=3)
+        ax.plot(*hole.T, color=INK, linewidth=1.1, linestyle=(0, (4, 2.5)), zorder=3)
+    with matplotlib.rc_context({"hatch.linewidth": 0.7}):
+        patch = PathPatch(Path.make_compound_path(*rings), facecolor="none", linewidth=0,
+                          edgecolor=(1, 1, 1, 0.45), hatch="////", zorder=2)  # fmt: skip
+    ax.add_patch(patch)
+
+
+def points(ax: Axes, view: View, look: Look | None = None, *, size: float = 1.0) -> list[Any]:
+    """Mark the anchors that lie in the window; a hollow mark lies off the plane.
+
+    Returns:
+        One handle for each that is drawn, labelled with its name, for a legend.
+    """
+    known = marks(view.anchors)
+    handles = []
+    for name, (x, y) in view.anchors.items():
+        if not (view.a[0] <= x <= view.a[-1] and view.b[0] <= y <= view.b[-1]):
+            continue
+        mark = known[name]
+        flat = view.off.get(name, 0.0) < 1e-3 * max(float(np.ptp(view.a)), 1e-12)
+        (handle,) = ax.plot(
+            x, y, mark.marker, markersize=mark.size * size, markeredgewidth=1.6 * size,
+            color="white" if flat else "none", markeredgecolor=INK if flat else "white",
+            linestyle="none", label=name, zorder=6, clip_on=False,
+            path_effects=[Stroke(linewidth=3.2 * size, foreground="white" if flat else INK),
+                          withStroke(linewidth=0, foreground="white")],
+        )  # fmt: skip
+        handles.append(handle)
+    return handles
+
+
+def frame(ax: Axes, view: View) -> None:
+    """Give a panel of a plane equal axes, its limits, and what is outside the box."""
+    outside(ax, view)
+    ax.set_aspect("equal")
+    ax.set_xlim(view.a[0], view.a[-1])
+    ax.set_ylim(view.b[0], view.b[-1])
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set_visible(True)
+        spine.set_linewidth(0.8)
+
+
+def _leads(view: View) -> dict[int, np.ndarray]:
+    """Return for each class that occurs how far its logit leads all others that do."""
+    logits = np.stack(list(view.logits.values()))
+    if len(logits) < 2:
+        return {}
+    top = np.partition(logits, -2, axis=0)
+    best, second = top[-1], top[-2]
+    return {
+        c: np.where(own == best, best - second, own - best)
+        for c, own in zip(view.logits, logits, strict=True)
+    }
+
+
+def _regions(view: View, look: Look) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return fine coordinates, the picture of the regions `(h, w, 3)` and the class in each."""
+    assert view.confidence is not None
+    shape = view.loss.shape
+    factor = [max(1.0, (_FINE - 1) / (size - 1)) for size in shape]
+    target = [round((size - 1) * f) + 1 for size, f in zip(shape, factor, strict=True)]
+    classes = np.array(list(view.logits))
+    fine = np.stack([finer(own, target) for own in view.logits.values()])
+    chosen = classes[fine.argmax(0)]
+    sure = finer(view.confidence, target)
+    picture = np.zeros((*target, 3))
+    for c in np.unique(chosen):
+        here = chosen == c
+        picture[here] = tinted(look.colour(int(c)), 0.18 + 0.72 * sure[here] ** 1.5)
+    a = np.linspace(view.a[0], view.a[-1], target[1])
+    b = np.linspace(view.b[0], view.b[-1], target[0])
+    return a, b, picture, chosen
+
+
+def finer(values: np.ndarray, target: list[int]) -> np.ndarray:
+    """Interpolate a grid linearly to another size, the corners kept."""
+    factors = [t / s for t, s in zip(target, values.shape, strict=True)]
+    found: np.ndarray = zoom(values, factors, order=1, mode="nearest", grid_mode=False)
+    return found
+
+
+def _edges(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float, float]:
+    """Return the extent of an image whose outermost pixels are centred on the ends."""
+    da, db = (a[1] - a[0]) / 2, (b[1] - b[0]) / 2
+    return (a[0] - da, a[-1] + da, b[0] - db, b[-1] + db)
+
+
+def _name_regions(ax: Axes, a: np.ndarray, b: np.ndarray, chosen: np.ndarray, look: Look) -> None:
+    """Write the name of a class where its region has most room for it, if it has any."""
+    step = max(1, len(a) // 105)
+    coarse = chosen[::step, ::step]
+    side = len(coarse)
+    for c in np.unique(coarse):
+        if int(c) not in look.colours:
+            continue
+        name = look.name(int(c))
+        # In shares of a panel some 3.5 in wide, at 11 pt.
+        wide, high = 0.013 * len(name) + 0.015, 0.03
+        room = np.pad(coarse == c, 1)
+        depth = distance_transform_edt(room, sampling=(1 / high, 1 / wide))[1:-1, 1:-1] / side
+        # Near an edge of the panel a name would stick out.
+        margin = round(wide * side)
+        depth[:, :margin] = depth[:, side - margin :] = 0
+        row, column = np.unravel_index(depth.argmax(), depth.shape)
+        if depth[row, column] < 0.75:
+            continue
+        ax.text(
+            a[column * step], b[row * step], name, ha="center", va="center", fontsize=11,
+            fontweight="bold", color=INK, zorder=5,
+            path_effects=[withStroke(linewidth=2.6, foreground="white", alpha=0.85)],
+        )  # fmt: skip
