@@ -1,6 +1,7 @@
 """Slices of input space: the loss, the margin and the label on lines and planes through images.
 
-The science is in pure functions on tensors:
+`python -m landscape.slices` draws them and says in numbers how far the boundary lies in which
+direction; `run(...)` is the same study from Python. The science is in pure functions on tensors:
 `line`, `plane` and `three_inputs` evaluate, `first_change` finds where a label ends, the
 directions to look in have functions of their own; `draw_line`, `draw_plane` and `draw_surface`
 return figures.
@@ -22,6 +23,8 @@ if TYPE_CHECKING:  # the functions, not modules of those names
     from landscape.slices.planes import plane as plane
 
 _NAMES: dict[str, str | None] = {
+    "run": "landscape.slices.command",
+    "SlicesStudy": "landscape.slices.study",
     "line": "landscape.slices.lines",
     "LineSlice": "landscape.slices.lines",
     "Taylor": "landscape.slices.lines",

@@ -167,9 +167,10 @@ def local_reach(
 ) -> dict[str, Tensor]:
     """Return how far the tangent and the parabola tell the change of the loss along a direction.
 
-    It is the largest of the given distances up to which, from the first on, the error is at most a
-    share of the change itself, `|l(x + td) - model(t)| <= tolerance |l(x + td) - l(x)|`; 0 where
-    not even the first is.
+    It is the distance up to which the error is at most a share of the change itself,
+    `|l(x + td) - model(t)| <= tolerance |l(x + td) - l(x)|`. That is looked at on the given
+    distances; between the last that holds and the first that does not, the place is interpolated on
+    logarithmic scales. It is 0 where not even the first holds.
 
     Args:
         loss: see `landscape.loss`.
@@ -185,20 +186,29 @@ def local_reach(
 
     Cost: `p` forward passes per example.
 
-    >>> cubic = lambda x: x[:, 0] + x[:, 0] ** 2 + x[:, 0] ** 3
+    >>> quadratic = lambda x: 3 * x[:, 0] + x[:, 0] ** 2
     >>> at, way = torch.zeros(1, 1), torch.ones(1, 1)
-    >>> steps = torch.tensor([0.1, 0.2, 0.4, 0.8])
-    >>> found = local_reach(cubic, at, way, taylor(cubic, at, way), steps)
-    >>> {name: round(reach.item(), 2) for name, reach in found.items()}
-    {'tangent': 0.2, 'parabola': 0.4}
+    >>> steps = torch.tensor([0.25, 0.5, 1.0, 2.0])
+    >>> found = local_reach(quadratic, at, way, taylor(quadratic, at, way), steps)
+    >>> {name: round(reach.item(), 2) for name, reach in found.items()}  # t / (3 + t) = 0.2
+    {'tangent': 0.75, 'parabola': 2.0}
     """
     seen = seen_at(
         loss, images, directions.unsqueeze(1), distances.unsqueeze(1), batch_size=batch_size
     )
-    change = (seen.loss - local.value.unsqueeze(1)).abs()
-    steps = torch.cat([distances.new_zeros(1), distances]).double()
+    tiny = torch.finfo(torch.float64).tiny
+    change = (seen.loss - local.value.unsqueeze(1)).abs().clamp_min(tiny)
+    steps = distances.double()
     models = {"tangent": local.tangent(distances), "parabola": local.parabola(distances)}
-    return {
-        name: steps[((seen.loss - model).abs() <= tolerance * change).cumprod(1).sum(1)]
-        for name, model in models.items()
-    }
+    found = {}
+    for name, model in models.items():
+        error = ((seen.loss - model).abs() / change).clamp_min(tiny)
+        holding = (error <= tolerance).long().cumprod(1).sum(1)
+        last = (holding - 1).clamp_min(0)
+        after = holding.clamp_max(len(steps) - 1)
+        low, high = (error.gather(1, k.unsqueeze(1)).squeeze(1).log() for k in (last, after))
+        share = (torch.log(torch.tensor(tolerance)).double() - low) / (high - low)
+        between = steps[last] * (steps[after] / steps[last]) ** share
+        reach = torch.where(holding == len(steps), steps[-1], between)
+        found[name] = torch.where(holding == 0, 0.0, reach)
+    return found

@@ -22,21 +22,27 @@ _FINE = 420
 """Points along a side of a filled region: lines between classes are interpolated to this."""
 
 
-def label_panel(ax: Axes, view: View, look: Look, *, names: bool = True) -> None:
+def label_panel(ax: Axes, view: View, look: Look, *, names: float = 11) -> None:
     """Fill the regions of the predicted classes, paler where the classifier is less sure.
 
     Args:
         ax: to draw into.
         view: of a classifier.
         look: of the classes.
-        names: whether regions that are large enough bear the name of their class.
+        names: size of the names that regions bear where there is room; 0: none do.
     """
-    a, b, picture, chosen = _regions(view, look)
-    ax.imshow(picture, extent=_edges(a, b), origin="lower", interpolation="bilinear", zorder=0)
+    picture, chosen = _regions(view, look)
+    ax.imshow(
+        picture,
+        extent=_edges(view, picture.shape[:2]),
+        origin="lower",
+        interpolation="bilinear",
+        zorder=0,
+    )
     boundaries(ax, view, color=INK, width=1.3)
     frame(ax, view)
     if names:
-        _name_regions(ax, a, b, chosen, look)
+        _name_regions(ax, view, chosen, look, names)
 
 
 def loss_panel(ax: Axes, view: View, scale: Scale, *, lines: bool = True) -> QuadContourSet:
@@ -158,8 +164,8 @@ def _leads(view: View) -> dict[int, np.ndarray]:
     }
 
 
-def _regions(view: View, look: Look) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return fine coordinates, the picture of the regions `(h, w, 3)` and the class in each."""
+def _regions(view: View, look: Look) -> tuple[np.ndarray, np.ndarray]:
+    """Return a fine picture of the regions, `(h, w, 3)`, and the class at each of its points."""
     assert view.confidence is not None
     shape = view.loss.shape
     factor = [max(1.0, (_FINE - 1) / (size - 1)) for size in shape]
@@ -172,9 +178,7 @@ def _regions(view: View, look: Look) -> tuple[np.ndarray, np.ndarray, np.ndarray
     for c in np.unique(chosen):
         here = chosen == c
         picture[here] = tinted(look.colour(int(c)), 0.18 + 0.72 * sure[here] ** 1.5)
-    a = np.linspace(view.a[0], view.a[-1], target[1])
-    b = np.linspace(view.b[0], view.b[-1], target[0])
-    return a, b, picture, chosen
+    return picture, chosen
 
 
 def finer(values: np.ndarray, target: list[int]) -> np.ndarray:
@@ -184,24 +188,32 @@ def finer(values: np.ndarray, target: list[int]) -> np.ndarray:
     return found
 
 
-def _edges(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float, float]:
-    """Return the extent of an image whose outermost pixels are centred on the ends."""
-    da, db = (a[1] - a[0]) / 2, (b[1] - b[0]) / 2
-    return (a[0] - da, a[-1] + da, b[0] - db, b[-1] + db)
+def _edges(view: View, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """Return the extent of a picture whose outermost points are those of the view."""
+    da, db = np.ptp(view.a) / (shape[1] - 1) / 2, np.ptp(view.b) / (shape[0] - 1) / 2
+    return (view.a[0] - da, view.a[-1] + da, view.b[0] - db, view.b[-1] + db)
 
 
-def _name_regions(ax: Axes, a: np.ndarray, b: np.ndarray, chosen: np.ndarray, look: Look) -> None:
+def _name_regions(ax: Axes, view: View, chosen: np.ndarray, look: Look, size: float) -> None:
     """Write the name of a class where its region has most room for it, if it has any."""
-    step = max(1, len(a) // 105)
+    width = ax.get_window_extent().width / ax.figure.get_dpi()
+    letter = size / 72 / max(width, 0.5)
+    step = max(1, chosen.shape[1] // 105)
     coarse = chosen[::step, ::step]
-    side = len(coarse)
+    side = coarse.shape[1]
+    a = np.linspace(view.a[0], view.a[-1], side)
+    b = np.linspace(view.b[0], view.b[-1], len(coarse))
+    free = np.ones(coarse.shape, dtype=bool)
+    for x, y in view.anchors.values():
+        near = np.hypot((a - x) / np.ptp(a), ((b - y) / np.ptp(b))[:, None])
+        free &= near > 1.2 * letter
     for c in np.unique(coarse):
         if int(c) not in look.colours:
             continue
         name = look.name(int(c))
-        # In shares of a panel some 3.5 in wide, at 11 pt.
-        wide, high = 0.013 * len(name) + 0.015, 0.03
-        room = np.pad(coarse == c, 1)
+        # Half the width and the height of the name, in shares of the panel.
+        wide, high = letter * (0.32 * len(name) + 0.3), 0.75 * letter
+        room = np.pad((coarse == c) & free, 1)
         depth = distance_transform_edt(room, sampling=(1 / high, 1 / wide))[1:-1, 1:-1] / side
         # Near an edge of the panel a name would stick out.
         margin = round(wide * side)
@@ -210,7 +222,7 @@ def _name_regions(ax: Axes, a: np.ndarray, b: np.ndarray, chosen: np.ndarray, lo
         if depth[row, column] < 0.75:
             continue
         ax.text(
-            a[column * step], b[row * step], name, ha="center", va="center", fontsize=11,
+            float(a[column]), float(b[row]), name, ha="center", va="center", fontsize=size,
             fontweight="bold", color=INK, zorder=5,
             path_effects=[withStroke(linewidth=2.6, foreground="white", alpha=0.85)],
         )  # fmt: skip

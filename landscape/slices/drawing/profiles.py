@@ -102,10 +102,10 @@ def profile_panel(
     room = 0.06 * (high - low) or 0.5
     floor = max(low, high * 1e-12) if logarithmic else low - room
     if profile.kept is not None:
-        # Half a step beyond each point where the label is another one.
-        step = (at[1] - at[0]) / 2
-        for x in at[~profile.kept]:
-            ax.axvspan(x - step, x + step, color="0.9", linewidth=0, zorder=0)
+        ax.fill_between(
+            at, 0, 1, where=~profile.kept, transform=ax.get_xaxis_transform(), color="0.9",
+            step="mid", linewidth=0, zorder=0,
+        )  # fmt: skip
     ax.axvline(0, color="0.6", linewidth=0.8, zorder=1)
     shown = np.where(profile.inside, loss, np.nan)
     ax.plot(at, loss, color=color, linestyle=(0, (2, 1)), linewidth=1.8, zorder=3)

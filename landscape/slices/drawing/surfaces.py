@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from landscape.slices.drawing.looks import Look, class_look, marks, tinted
 from landscape.slices.drawing.panels import INK, finer
@@ -48,7 +49,7 @@ def draw_surface(
     look = class_look(view.shares, class_names, first=[own])
     scale = loss_scale([view.loss])
     figure = Figure(figsize=(7.2, 6.4))
-    panel = figure.add_axes((-0.02, 0.07, 0.96, 0.92), projection="3d")
+    panel = figure.add_axes((0.0, 0.06, 0.94, 0.92), projection="3d")
     surface_panel(panel, view, look, scale, axes=axes)
     class_legend(figure, [view], look)
     if title:
@@ -97,8 +98,13 @@ def surface_panel(
         view.a, view.b, view.loss, zdir="z", offset=floor, levels=scale.levels, extend="both",
         cmap=scale.colours, norm=scale.norm, alpha=0.92, zorder=1,
     )  # fmt: skip
-    ax.plot_surface(x, y, fine, facecolors=painted, rstride=1, cstride=1, linewidth=0,
-                    antialiased=False, shade=False, zorder=2, rasterized=True)  # fmt: skip
+    grid = np.stack([x, y, fine], -1)
+    corners = [grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]]
+    facets = Poly3DCollection(
+        np.stack(corners, 2).reshape(-1, 4, 3), facecolors=painted[:-1, :-1].reshape(-1, 3),
+        edgecolors="none", linewidths=0, antialiaseds=False, rasterized=True, zorder=2,
+    )  # fmt: skip
+    ax.add_collection3d(facets)
     known = marks(view.anchors)
     for name, (u, v) in view.anchors.items():
         if not (a[0] <= u <= a[-1] and b[0] <= v <= b[-1]):
@@ -114,7 +120,7 @@ def surface_panel(
     ax.set_xlim(a[0], a[-1])
     ax.set_ylim(b[0], b[-1])
     ax.view_init(elevation, turn)
-    ax.set_box_aspect((1, 1, 1.45 * _RELIEF), zoom=1.06)
+    ax.set_box_aspect((1, 1, 1.45 * _RELIEF), zoom=0.98)
     ticks = [t for t in scale.ticks if scale.levels[0] <= t <= scale.levels[-1]]
     ax.set_zticks([float(to_height(np.array(t), scale)) for t in ticks],
                   [scale.text(t) for t in ticks])  # fmt: skip
@@ -145,8 +151,8 @@ def _painted(view: View, look: Look, scale: Scale, fine: np.ndarray, unit: float
     sun = np.array([-0.45, -0.35, 0.82])
     light = 0.5 + 0.55 * np.clip(normal @ (sun / np.linalg.norm(sun)), 0, 1)
     colours = np.clip(colours * light[..., None], 0, 1)
-    for level in np.unique(to_height(scale.levels, scale)):
-        colours *= 1 - 0.22 * _line(fine - level, 0.55)[..., None]
+    for level in to_height(scale.ticks, scale):
+        colours *= 1 - 0.2 * _line(fine - level, 0.4)[..., None]
     if len(logits) > 1:
         colours *= 1 - 0.85 * _line(logits[-1] - logits[-2], 0.7)[..., None]
     return colours
@@ -155,8 +161,10 @@ def _painted(view: View, look: Look, scale: Scale, fine: np.ndarray, unit: float
 def _line(values: np.ndarray, width: float) -> np.ndarray:
     """Return how far each facet is covered by the line where a function is 0, from 0 to 1."""
     slope = np.hypot(*np.gradient(values))
-    away = np.abs(values) / np.maximum(slope, np.finfo(float).tiny)
-    covered: np.ndarray = np.clip(width + 0.5 - away, 0, 1)
+    # Where a function is level, as a relief is that is cut off, there is no line.
+    sloping = slope > 1e-6 * max(float(np.ptp(values)), np.finfo(float).tiny)
+    away = np.abs(values) / np.where(sloping, slope, 1)
+    covered: np.ndarray = np.where(sloping, np.clip(width + 0.5 - away, 0, 1), 0)
     return covered
 
 

@@ -61,11 +61,13 @@ def test_a_quadratic_is_told_by_its_parabola_to_the_end_and_by_its_tangent_to_a_
         return points[:, 0] + points[:, 0] ** 2
 
     local = slices.taylor(quadratic, x, way)
-    # The change is 3 t + t^2, the tangent's error t^2: a fifth of it up to t = 0.75.
-    at = torch.tensor([0.25, 0.5, 0.74, 0.76, 3.0], dtype=torch.float64)
+    # The change is 3 t + t^2, the tangent's error t^2: a share t / (3 + t) of it.
+    at = ladder(0.1, 3.0, 20)
     found = slices.local_reach(quadratic, x, way, local, at)
-    assert found["tangent"].item() == 0.74
+    assert found["tangent"].item() == pytest.approx(0.75, abs=2e-3)
     assert found["parabola"].item() == 3.0
+    finer = slices.local_reach(quadratic, x, way, local, at, tolerance=0.05)
+    assert finer["tangent"].item() == pytest.approx(3 * 0.05 / 0.95, abs=2e-3)
 
 
 def test_a_reach_ends_at_the_first_error_even_if_later_points_fit():

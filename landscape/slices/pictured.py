@@ -1,0 +1,332 @@
+"""The examples that a study draws: which they are, their planes, and the frames of the animation.
+
+An example is drawn where the classifier gets it right and the attack fooled it; the first of them
+are taken, in the order of the study. Where no attack fooled any, the first that are right are, with
+the planes that need no twin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from attacks.tables import images_of
+from core.errors import InputError
+from landscape.loss import Loss
+from landscape.slices.changes import first_change
+from landscape.slices.directions import (
+    eigenvector_directions,
+    gradient_directions,
+    orthonormal,
+    random_directions,
+    towards,
+)
+from landscape.slices.evaluation import MARK
+from landscape.slices.kinds import (
+    AXES,
+    EIGENVECTOR,
+    GRADIENT,
+    LINES,
+    RANDOM,
+    THREE_INPUTS,
+    TWIN,
+)
+from landscape.slices.lines import line
+from landscape.slices.planes import PlaneSlice, plane, three_inputs
+from landscape.slices.views import table_of, view_of
+
+CLOSE_UP = "close_up"
+"""The plane through three inputs again, near the first two, where the third is far away."""
+NEAR = 0.2
+"""A twin nearer than this share of the window is looked at close up."""
+BEFORE, BEYOND = 0.5, 1.75
+"""The animation starts and ends at these multiples of the way, before the image and beyond it."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One example with what a plane may pass through.
+
+    Attributes:
+        id: of the example.
+        image: `(1, c, h, w)`.
+        label: the true class, which the classifier predicts.
+        twin: `(1, c, h, w)`, None where no attack fooled the classifier.
+        other: a genuine image of another class, correctly classified; None where there is none.
+        other_id: its id.
+    """
+
+    id: str
+    image: Tensor
+    label: int
+    twin: Tensor | None
+    other: Tensor | None
+    other_id: str
+
+
+def scenes(
+    images: Tensor,
+    labels: Tensor,
+    predictions: Tensor,
+    ids: Sequence[str],
+    attacked: int,
+    twins: pd.DataFrame | None,
+    count: int,
+) -> list[Scene]:
+    """Choose the examples to be drawn.
+
+    Args:
+        images: `(n, c, h, w)`, the attacked ones first, then further genuine ones.
+        labels: `(n,)` the true classes.
+        predictions: `(n,)` of the classifier.
+        ids: of all.
+        attacked: how many are attacked.
+        twins: what the attack made of these, as verified, with its images; None: no attack.
+        count: at most so many scenes.
+    """
+    right = predictions == labels
+    candidates = [i for i in range(attacked) if right[i]]
+    made: dict[int, Tensor] = {}
+    taken: dict[int, int] = {}
+    if twins is not None and (twins["status"] == "success").any():
+        fooled = {
+            str(k): j for j, k in enumerate(twins["id"]) if twins["status"].iloc[j] == "success"
+        }
+        candidates = [i for i in candidates if ids[i] in fooled]
+        pictures = images_of(twins, images.shape[1:])
+        for i in candidates[:count]:
+            made[i] = pictures[fooled[ids[i]]].to(images).unsqueeze(0)
+            taken[i] = int(twins["prediction"].iloc[fooled[ids[i]]])
+    found = []
+    for i in candidates[:count]:
+        other = _other(images, labels, right, i, taken[i]) if i in taken else None
+        found.append(
+            Scene(
+                ids[i],
+                images[i : i + 1],
+                int(labels[i]),
+                made.get(i),
+                None if other is None else images[other : other + 1],
+                "" if other is None else ids[other],
+            )
+        )
+    return found
+
+
+def _other(images: Tensor, labels: Tensor, right: Tensor, example: int, taken: int) -> int | None:
+    """Return the nearest image of the class that a twin is taken for, or else of a third class."""
+    for fits in (right & (labels == taken), right & (labels != labels[example])):
+        places = fits.nonzero().squeeze(1)
+        if len(places):
+            away = (images[places] - images[example]).flatten(1).norm(dim=1)
+            return int(places[away.argmin()])
+    return None
+
+
+def planes_of(
+    classifier: torch.nn.Module,
+    scene: Scene,
+    kinds: Sequence[str],
+    *,
+    radius: float,
+    points: int,
+    box: str = MARK,
+    seed: int = 0,
+    batch_size: int = 256,
+) -> pd.DataFrame:
+    """Evaluate every kind of plane through one example.
+
+    Loss and margin are those of its true class.
+
+    Returns:
+        The tables of `views.table_of`, with the columns `kind`, `first` and `second` (what the axes
+        are). A kind that the example has no plane of is left out.
+
+    Cost: `points^2` forward passes for each kind; `three_inputs` twice where the third is far away.
+    """
+    loss = Loss(classifier, torch.tensor([scene.label], device=scene.image.device))
+    x = scene.image
+    anchors = {"genuine": x}
+    if scene.twin is not None:
+        anchors["adversarial"] = scene.twin
+    found: dict[str, tuple[PlaneSlice, tuple[str, str]]] = {}
+    for kind, (axes, names) in _axes(loss, scene, kinds, seed, batch_size).items():
+        drawn = plane(
+            loss, x, axes, radius, points=points, anchors=anchors, box=box, batch_size=batch_size
+        )
+        found[kind] = drawn, names
+    if THREE_INPUTS in kinds and scene.twin is not None and scene.other is not None:
+        try:
+            whole = three_inputs(
+                loss, x, scene.twin, scene.other, points=points, box=box, batch_size=batch_size
+            )
+        except InputError:  # the twin lies on the way to the other image
+            whole = None
+        if whole is not None:
+            found[THREE_INPUTS] = whole, AXES[THREE_INPUTS]
+            step = float(whole.anchors["adversarial"][0, 0])
+            if step < NEAR * float(whole.a[0, -1] - whole.a[0, 0]):
+                found[CLOSE_UP] = (
+                    plane(
+                        loss, whole.plane.origin, whole.plane.axes, 2.5 * step, points=points,
+                        anchors=anchors, box=box, batch_size=batch_size,
+                    ),
+                    AXES[THREE_INPUTS],
+                )  # fmt: skip
+    tables = [
+        table_of(view_of(drawn)).assign(kind=kind, first=names[0], second=names[1])
+        for kind, (drawn, names) in found.items()
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _axes(
+    loss: Loss, scene: Scene, kinds: Sequence[str], seed: int, batch_size: int
+) -> dict[str, tuple[Tensor, tuple[str, str]]]:
+    """Return the axes of the planes around the example itself, and their names."""
+    x = scene.image
+    random = random_directions(x, 2, seed=seed, ids=[scene.id])
+    gradient = gradient_directions(loss, x, batch_size=batch_size)
+    wanted: dict[str, tuple[list[Tensor], tuple[str, str]]] = {
+        RANDOM: ([random[:, 0], random[:, 1]], AXES[RANDOM]),
+        GRADIENT: ([gradient, random[:, 0]], AXES[GRADIENT]),
+    }
+    if EIGENVECTOR in kinds:
+        vectors = eigenvector_directions(loss, x, 2, seed=seed, ids=[scene.id])
+        first, second = vectors[:, 0], vectors[:, 1]
+        names = AXES[EIGENVECTOR]
+        if not second.any():  # the Hessian of a classifier of two classes has rank 1
+            second, names = random[:, 0], (names[0], "a random direction")
+        wanted[EIGENVECTOR] = ([first, second], names)
+    if scene.twin is not None:
+        way = towards(x, scene.twin)
+        wanted[TWIN] = ([way, gradient], AXES[TWIN])
+    found = {}
+    for kind, (pair, names) in wanted.items():
+        if kind in kinds and all(direction.any() for direction in pair):
+            try:
+                found[kind] = orthonormal(torch.stack(pair, 1)), names
+            except InputError:  # the way to the twin is the gradient's
+                stacked = torch.stack([pair[0], random[:, 0]], 1)
+                found[kind] = orthonormal(stacked), (names[0], "a random direction")
+    return found
+
+
+def lines_of(
+    classifier: torch.nn.Module,
+    scene: Scene,
+    kinds: Sequence[str],
+    *,
+    radius: float,
+    reach: float,
+    points: int = 121,
+    box: str = MARK,
+    seed: int = 0,
+    batch_size: int = 256,
+) -> pd.DataFrame:
+    """Follow fine lines from one example, each somewhat beyond the first change of its label.
+
+    Returns:
+        A row per point: kind, distance (signed), loss, kept, inside; and value, slope and curvature
+        at the example. A kind that the example has no direction of is left out.
+
+    Cost per kind: `points + 45` forward passes, one backward pass and one product with the Hessian.
+    """
+    loss = Loss(classifier, torch.tensor([scene.label], device=scene.image.device))
+    x = scene.image
+    directions = {
+        kind: axes[:, 0]
+        for kind, (axes, _) in _axes(loss, scene, kinds, seed, batch_size).items()
+        if kind in LINES
+    }
+    tables = []
+    for kind, direction in directions.items():
+        change = first_change(loss, x, direction, reach, box=box, batch_size=batch_size)
+        near = min(radius, max(1.4 * float(change.distance[0]), radius / 40))
+        found = line(loss, x, direction, near, points=points, box=box, batch_size=batch_size)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "kind": kind,
+                    "distance": found.distances.numpy(),
+                    "loss": found.seen.loss[0].numpy(),
+                    "kept": found.seen.kept[0].numpy(),
+                    "inside": found.seen.inside[0].numpy(),
+                    "value": float(found.taylor.value[0]),
+                    "slope": float(found.taylor.slope[0]),
+                    "curvature": float(found.taylor.curvature[0]),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def frame_places(count: int) -> np.ndarray:
+    """Return where the planes of the animation lie, in multiples of the way, `(count,)`.
+
+    The image itself, 0, and its twin, 1, are among them.
+
+    >>> frame_places(10).round(2).tolist()
+    [-0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
+    """
+    share = (BEFORE + BEYOND) / (count - 1)
+    inner = max(1, round(1 / share))
+    before = max(1, round(BEFORE * inner))
+    found: np.ndarray = (np.arange(count) - before) / inner
+    return found
+
+
+def frames_of(
+    classifier: torch.nn.Module,
+    scene: Scene,
+    *,
+    radius: float,
+    points: int,
+    count: int,
+    box: str = MARK,
+    seed: int = 0,
+    batch_size: int = 256,
+) -> pd.DataFrame:
+    """Evaluate planes at right angles to the way from an example to its twin, moved along it.
+
+    There are two in every frame: of two random directions, and of the two top eigenvectors of the
+    input Hessian at the genuine image, both without their part along the way.
+
+    Returns:
+        The tables of `views.table_of` with the columns `kind` (`random` or `eigenvector`), `frame`
+        and `place` (of the plane, in multiples of the way); empty where the example has no twin.
+
+    Cost: `2 count points^2` forward passes.
+    """
+    if scene.twin is None:
+        return pd.DataFrame()
+    x, step = scene.image, scene.twin - scene.image
+    loss = Loss(classifier, torch.tensor([scene.label], device=x.device))
+    random = random_directions(x, 2, seed=seed, ids=[scene.id])
+    vectors = eigenvector_directions(loss, x, 2, seed=seed, ids=[scene.id])
+    if not vectors[:, 1].any():
+        vectors[:, 1] = random[:, 0]
+    tables = []
+    for kind, pair in ((RANDOM, random), (EIGENVECTOR, vectors)):
+        axes = orthonormal(torch.cat([step.unsqueeze(1), pair], 1))[:, 1:]
+        places = frame_places(count)
+        centres = torch.cat([x + float(place) * step for place in places])
+        many = Loss(classifier, loss.labels.expand(count).clone())
+        drawn = plane(
+            many, centres, axes.expand(count, -1, *[-1] * (x.ndim - 1)).clone(), radius,
+            points=points, box=box, batch_size=batch_size,
+        )  # fmt: skip
+        for k, place in enumerate(places):
+            table = table_of(view_of(drawn, k))
+            tables.append(table.assign(kind=kind, frame=k, place=float(place)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def scene_facts(scene: Scene) -> dict[str, str | int]:
+    """Return the columns by which a table knows its example again."""
+    return {"id": scene.id, "label": scene.label, "other": scene.other_id}
