@@ -15,6 +15,8 @@ from landscape.slices.lines import checked_directions
 
 AT_ONCE = 4
 """Points of a ray that are evaluated before it is looked whether the label has changed."""
+HALVINGS = 50
+"""More do not bring a distance nearer to 0 than rounding allows."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,15 @@ def first_change(
     *,
     start: float | None = None,
     points: int = 32,
-    halvings: int = 10,
+    tolerance: float = 1e-3,
     box: str = MARK,
     batch_size: int = 256,
 ) -> Change:
     """Find the first point of each ray where the reference label is not predicted any more.
 
     The ray is climbed on a ladder of distances in geometric progression, the step in which the
-    label is lost is halved `halvings` times, and the far end is returned. A region of another label
-    that lies between two rungs is stepped over: distances are, if anything, too large.
+    label is lost is halved until it is short, and its far end is returned. A region of another
+    label that lies between two rungs is stepped over: distances are, if anything, too large.
 
     Args:
         loss: of a classifier; its labels are the reference.
@@ -74,7 +76,7 @@ def first_change(
         reach: how far to look, l2 in input units.
         start: the first rung; by default a thousandth of the reach.
         points: rungs.
-        halvings: of the step that was found: it is known to `2^-halvings` of its length.
+        tolerance: how well a distance is known, as a share of it.
         box: what to do beyond [0, 1]: `mark` or `clip`, see `seen_at`; distances are those before
             clipping.
         batch_size: rows per forward pass; it changes the numbers by float rounding only.
@@ -83,8 +85,8 @@ def first_change(
         InputError: a reach that is not above 0, directions of another shape or length, or logits
             that are not finite.
 
-    Cost: at most `points + 1 + halvings` forward passes per example; a ray is left when its label
-    has changed.
+    Cost: at most `points + 1` forward passes per example, a ray being left when its label has
+    changed, and then one for each halving, about 8 (more where the boundary is very near).
 
     >>> halves = Loss(torch.nn.Flatten(), torch.tensor([0]))
     >>> found = first_change(halves, torch.tensor([[0.9, 0.5]]), torch.tensor([[0.0, 1.0]]), 10.0)
@@ -125,8 +127,10 @@ def first_change(
         climbing = climbing[~some]
         low[climbing] = piece[-1]
 
-    between = (changed & (high > 0)).nonzero().squeeze(1)
-    for _ in range(halvings if len(between) else 0):
+    for _ in range(HALVINGS):
+        between = (changed & (high - low > tolerance * high)).nonzero().squeeze(1)
+        if not len(between):
+            break
         middle = (low[between] + high[between]) / 2
         seen = look(between, middle.unsqueeze(1))
         kept = seen.kept.squeeze(1)

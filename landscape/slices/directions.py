@@ -15,6 +15,8 @@ from landscape.loss import InputFunction, blocks, example_ids, value_and_gradien
 
 DEPENDENT = 1e-4
 """A direction whose part beyond the others is shorter than this share of it lies in their span."""
+FLAT = 1e-6
+"""An eigenvalue below this share of the largest is rounding."""
 
 
 def random_directions(
@@ -91,7 +93,7 @@ def eigenvector_directions(
     """Return the eigenvectors of the input Hessian whose eigenvalues are largest in magnitude.
 
     See `landscape.curvature.input_hessian` for the methods. Each is turned so that the loss rises
-    along it to first order. It is 0 for an eigenvalue of 0.
+    along it to first order. It is 0 for an eigenvalue that is 0, or cannot be told from it.
 
     Returns:
         `(n, count, ...)`, as the images.
@@ -102,9 +104,16 @@ def eigenvector_directions(
     >>> eigenvector_directions(bowl, torch.tensor([[1.0, -1.0]])).round(decimals=3).abs()
     tensor([[[0., 1.]]])
     """
-    found = input_hessian(
+    curved = input_hessian(
         loss, images, top=count, vectors=count, seed=seed, ids=ids, batch_size=batch_size
-    ).vectors.to(images)
+    )
+    found = torch.zeros(len(images), count, *images.shape[1:]).to(images)
+    size = curved.eigenvalues.abs()
+    kept = min(count, size.shape[1], curved.vectors.shape[1])
+    real = (size[:, :kept] > FLAT * size[:, :1]).to(images)
+    found[:, :kept] = curved.vectors[:, :kept].to(images) * real.reshape(
+        *real.shape, *[1] * (images.ndim - 1)
+    )
     uphill = gradient_directions(loss, images, batch_size=batch_size)
     slopes = torch.einsum("nkd,nd->nk", found.flatten(2).double(), uphill.flatten(1).double())
     turned = torch.where(slopes < 0, -1.0, 1.0).to(found)

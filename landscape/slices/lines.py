@@ -188,10 +188,10 @@ def local_reach(
 
     >>> quadratic = lambda x: 3 * x[:, 0] + x[:, 0] ** 2
     >>> at, way = torch.zeros(1, 1), torch.ones(1, 1)
-    >>> steps = torch.tensor([0.25, 0.5, 1.0, 2.0])
+    >>> steps = torch.tensor([0.6, 0.7, 0.8, 0.9])
     >>> found = local_reach(quadratic, at, way, taylor(quadratic, at, way), steps)
     >>> {name: round(reach.item(), 2) for name, reach in found.items()}  # t / (3 + t) = 0.2
-    {'tangent': 0.75, 'parabola': 2.0}
+    {'tangent': 0.75, 'parabola': 0.9}
     """
     seen = seen_at(
         loss, images, directions.unsqueeze(1), distances.unsqueeze(1), batch_size=batch_size

@@ -26,7 +26,7 @@ from landscape.slices.lines import line, local_reach
 
 MEASURES = by_name(
     Measure(
-        f"{kind}_change", f"distance to the first label change along {ALONG[kind]}", "input units",
+        f"{kind}_change", f"distance to the change of label along {ALONG[kind]}", "input units",
         short=f"change along {ALONG[kind]}", family="distance to the boundary",
     )
     for kind in (GRADIENT, EIGENVECTOR, RANDOM)

@@ -75,7 +75,7 @@ def write(study: SlicesStudy, run: RunDirectory) -> dict[str, Any]:
     told = _summaries(table, study, list(groups.labels))
     pixels = prod(study.all_images.shape)
     found = slice_findings(
-        table, told, study.kinds, study.labels, study.reach, pixels, seed=study.seed
+        table, told, study.kinds, study.labels, twins, study.reach, pixels, seed=study.seed
     )
     found += _no_success(table, study)
     if comparison.measures:
@@ -95,6 +95,14 @@ def write(study: SlicesStudy, run: RunDirectory) -> dict[str, Any]:
         "the reach; `in the box`: of these, the share that happen at points that are images.",
     )
     report.figure(*drawn["lasting"])
+    if len(told.ways):
+        report.table(
+            _way_table(told.ways, study),
+            "The way between an image and its adversarial twin: how much of it the genuine image "
+            "keeps its label for, and how much of it, going back, the twin keeps its own; medians "
+            "with 95 % intervals. `twin deeper`: pairs in which the twin lies deeper in its "
+            "region.",
+        )
     _add_planes(report, gallery, drawn, study, twins)
     report.section("Lines through many images")
     report.figure(*drawn["lines"])
@@ -257,6 +265,26 @@ def _distance_table(distances: pd.DataFrame, study: SlicesStudy) -> pd.DataFrame
                 distances, ("changed", "changed_low", "changed_high"), scale=100, unit="%"
             ),
             "in the box": distances["inside"].map(words.percent),
+        }
+    )
+
+
+def _way_table(ways: pd.DataFrame, study: SlicesStudy) -> pd.DataFrame:
+    def shown(name: str, **options: Any) -> list[str]:
+        return intervals(ways, (name, f"{name}_low", f"{name}_high"), **options)
+
+    return pd.DataFrame(
+        {
+            "group": ways["group"].map(study.labels),
+            "n": ways["n"],
+            "length of the way": shown("way"),
+            "genuine label lasts": shown("forth", scale=100, unit="%"),
+            "twin's label lasts": shown("back", scale=100, unit="%"),
+            "twin deeper": [
+                words.count(int(k), int(n)) if np.isfinite(k) else "n/a"
+                for k, n in zip(ways["deeper"], ways["n"], strict=True)
+            ],
+            "p (Holm)": ways["p_holm"].map(words.p_value),
         }
     )
 

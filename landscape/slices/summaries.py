@@ -15,6 +15,9 @@ from landscape.comparison import LEAST_PAIRS
 from landscape.figures.groups import counted
 from landscape.slices.kinds import EIGENVECTOR, GRADIENT, RANDOM
 
+_WAY = [f"{name}{end}" for name in ("way", "forth", "back") for end in ("", "_low", "_high")]
+_WAY += ["p", "deeper"]
+
 
 def distances(
     table: pd.DataFrame, kinds: Sequence[str], groups: Sequence[str], *, seed: int = 0
@@ -137,7 +140,7 @@ def ways(table: pd.DataFrame, groups: Sequence[str], *, seed: int = 0) -> pd.Dat
     for group in groups:
         rows = counted(table, group)
         rows = rows[rows["twin_change"].notna() & rows["from_genuine_change"].notna()]
-        row: dict[str, Any] = {"group": group, "n": len(rows)}
+        row: dict[str, Any] = {"group": group, "n": len(rows), **dict.fromkeys(_WAY, np.nan)}
         if len(rows) >= 2:
             way = rows["way"].to_numpy(float)
             forth = rows["from_genuine_change"].to_numpy(float)
@@ -149,7 +152,7 @@ def ways(table: pd.DataFrame, groups: Sequence[str], *, seed: int = 0) -> pd.Dat
             row |= {"p": test.p, "deeper": test.n_positive}
         found.append(row)
     rows = pd.DataFrame(found)
-    return rows.assign(p_holm=holm(rows["p"])) if "p" in rows else rows
+    return rows.assign(p_holm=holm(rows["p"])) if len(rows) else rows
 
 
 def local_pictures(

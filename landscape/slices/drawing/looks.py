@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.colors import to_rgb
 
-# Okabe and Ito's colours, which readers with any colour vision can tell apart, and one of Tol's.
+# Okabe and Ito's colours, which readers with any colour vision can tell apart, and two darker.
 PALETTE = (
-    "#0072B2", "#E06000", "#009E73", "#CC79A7", "#E8B800", "#56B4E9", "#882255", "#7A6A00",
+    "#0072B2", "#E06000", "#009E73", "#CC79A7", "#E8B800", "#56B4E9", "#882255", "#4B3F00",
 )  # fmt: skip
-REST = "#8C8C8C"
+REST = "#C8C8C8"
 """Of all classes that have no colour of their own."""
 REST_NAME = "other classes"
 

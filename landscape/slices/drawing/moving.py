@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from landscape.slices.kinds import EIGENVECTOR, RANDOM, TITLES
 from landscape.slices.views import View, joint_shares
 
 PLANES = (RANDOM, EIGENVECTOR)
-COLOURS = 96
+COLOURS = 128
 """Of the animation; more make it larger, not better."""
 _BAND = 60  # pixels that the colours of the classes add to each picture a palette is made of
 _STEP, _REST = 110, 1300  # milliseconds that a frame stays; at the image and at its twin
@@ -54,33 +54,49 @@ class Frame:
         return float(view.loss[i, j]), float(view.margin[i, j]), int(view.prediction[i, j])
 
 
-def frame_figure(frames: Sequence[Frame], current: int, look: Look, step: float) -> Figure:
-    """Draw one frame: both planes, the image in their middle, and the margin along the way.
+def frame_pictures(
+    frames: Sequence[Frame], look: Look, step: float, *, dpi: int = 92
+) -> Iterator[Image.Image]:
+    """Yield every frame as a picture: both planes, the image in their middle, the way.
 
     Args:
         frames: all of them.
-        current: the one that is drawn.
         look: of the classes.
         step: l2 length of the way.
+        dpi: dots per inch, of 7.6 x 4.05 in.
     """
-    frame = frames[current]
-    figure = Figure(figsize=(7.6, 4.05))
+    # One figure for all: what stays is not made anew.
+    figure = Figure(figsize=(7.6, 4.05), dpi=dpi)
+    canvas = FigureCanvasAgg(figure)
+    planes = {}
     for i, kind in enumerate(PLANES):
-        ax = figure.add_axes((0.055 + 0.335 * i, 0.235, 0.29, 0.29 * 7.6 / 4.05))
-        _plane(ax, frame.views[kind], look, frame)
-        ax.set_title(TITLES[kind], fontsize=10)
+        planes[kind] = figure.add_axes((0.055 + 0.335 * i, 0.235, 0.29, 0.29 * 7.6 / 4.05))
+        planes[kind].set_title(TITLES[kind], fontsize=10)
     picture = figure.add_axes((0.735, 0.565, 0.16, 0.16 * 7.6 / 4.05))
-    _picture(picture, frame.image, look.colour(frame.centre[2]))
     way = figure.add_axes((0.765, 0.235, 0.215, 0.235))
-    _way(way, frames, current, look)
-    said = f"{words.number(frame.place, 2)} of the way" if frame.place else "at the image"
-    said = "at its twin" if frame.place == 1 else said
+    _way(way, frames, look)
+    (dot,) = way.plot([], [], "o", markersize=8, color="white", markeredgecolor=INK,
+                      markeredgewidth=1.6, zorder=5)  # fmt: skip
     figure.text(0.055, 0.975, "Planes across the way from an image to its adversarial twin",
                 fontsize=12, fontweight="bold", va="top")  # fmt: skip
-    figure.text(0.735, 0.925, f"{said}, {look.name(frame.centre[2])}", fontsize=9.5, va="top")
+    said = figure.text(0.735, 0.925, "", fontsize=9.5, va="top")
     _legend(figure, frames, look)
     figure.text(0.98, 0.02, f"way: l2 {step:.3g}", fontsize=8.5, ha="right", color="0.35")
-    return figure
+    for frame in frames:
+        for kind, ax in planes.items():
+            for artist in [*ax.images, *ax.collections, *ax.lines, *ax.patches, *ax.texts]:
+                artist.remove()
+            _plane(ax, frame.views[kind], look, frame)
+        for old in picture.images:
+            old.remove()
+        _picture(picture, frame.image, look.colour(frame.centre[2]))
+        dot.set_data([frame.place], [frame.centre[1]])
+        where = {0.0: "at the image", 1.0: "at its twin"}.get(
+            frame.place, f"{words.number(frame.place, 2)} of the way"
+        )
+        said.set_text(f"{where}, {look.name(frame.centre[2])}")
+        canvas.draw()
+        yield Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
 def key_sheet(frames: Sequence[Frame], look: Look, step: float) -> Drawing:
@@ -114,15 +130,14 @@ def key_sheet(frames: Sequence[Frame], look: Look, step: float) -> Drawing:
         )
         figure.text(x, 1 - 0.62 / height, name, fontsize=10.5, fontweight="bold", va="bottom")
     way = figure.add_axes((left / width, 0.98 / height, 1 - (left + gap) / width, 0.78 / height))
-    _way(way, frames, None, look)
+    _way(way, frames, look)
     figure.text(left / width, 1 - 0.1 / height, "Planes across the way from an image to its "
                 "adversarial twin", fontsize=12.5, fontweight="bold", va="top")  # fmt: skip
     _legend(figure, frames, look)
-    middles = [
-        f"{words.percent(float(np.mean([f.views[k].shares[f.centre[2]] for f in frames])), 2)} of "
-        f"the plane of {TITLES[k]}"
-        for k in PLANES
-    ]
+    middles = []
+    for kind in PLANES:
+        shares = [f.views[kind].shares.get(f.centre[2], 0.0) for f in frames]
+        middles.append(f"{words.percent(float(np.mean(shares)), 2)} of the plane of {TITLES[kind]}")
     data = pd.DataFrame(
         [
             {
@@ -153,13 +168,7 @@ def write_gif(
     frames: Sequence[Frame], look: Look, step: float, path: Path, *, dpi: int = 92
 ) -> Path:
     """Write the frames as an animated GIF, with a rest at the image and at its twin."""
-    pictures = []
-    for i in range(len(frames)):
-        figure = frame_figure(frames, i, look, step)
-        figure.set_dpi(dpi)
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        pictures.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+    pictures = list(frame_pictures(frames, look, step, dpi=dpi))
     # One palette for all: colours that change from frame to frame would flicker.
     palette = _palette(pictures[:: max(1, len(pictures) // 6)], look)
     plain = [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
@@ -176,6 +185,7 @@ def _palette(pictures: Sequence[Image.Image], look: Look) -> Image.Image:
     width, height = pictures[0].size
     strip = Image.new("RGB", (width, (height + _BAND) * len(pictures)))
     tints = [tinted(colour, share) for colour in look.colours.values() for share in (1, 0.85, 0.5)]
+    tints += [tinted("#000000", share) for share in np.linspace(0.1, 1, 10)]
     band = np.repeat(np.rint(255 * np.array(tints)).astype(np.uint8), -(-width // len(tints)), 0)
     bands = Image.fromarray(np.broadcast_to(band[:width], (_BAND, width, 3)).copy())
     for i, picture in enumerate(pictures):
@@ -211,7 +221,7 @@ def _picture(ax: Axes, image: np.ndarray, colour: str) -> None:
         spine.set(visible=True, color=colour, linewidth=3)
 
 
-def _way(ax: Axes, frames: Sequence[Frame], current: int | None, look: Look) -> None:
+def _way(ax: Axes, frames: Sequence[Frame], look: Look) -> None:
     """Draw the margin along the way, each piece in the colour of the class that is predicted."""
     at = np.array([f.place for f in frames])
     margins = np.array([f.centre[1] for f in frames])
@@ -225,9 +235,6 @@ def _way(ax: Axes, frames: Sequence[Frame], current: int | None, look: Look) -> 
     ax.add_collection(LineCollection(list(pieces), colors=colours, linewidths=2.4))
     room = 0.08 * max(float(np.ptp(margins)), 1e-9)
     ax.set_ylim(margins.min() - room, margins.max() + room)
-    if current is not None:
-        ax.plot(at[current], margins[current], "o", markersize=8, color="white",
-                markeredgecolor=INK, markeredgewidth=1.6, zorder=5)  # fmt: skip
     ax.set_xlim(at[0], at[-1])
     ax.tick_params(labelsize=8, length=2.5)
     ax.locator_params(nbins=4, axis="y")

@@ -51,7 +51,7 @@ def loss_scale(losses: Iterable[np.ndarray]) -> Scale:
     values = np.concatenate([np.ravel(v) for v in losses])
     low, high = (float(end) for end in np.percentile(values, [0.5, 99.5]))
     positive = values[values > 0]
-    if len(positive) > 0.98 * len(values) and high > 0:
+    if values.min() >= 0 and len(positive) > 0.98 * len(values):
         least = max(float(np.percentile(positive, 0.5)), high * 1e-12)
         if np.log10(high / least) > DECADES:
             return _powers_of_ten(int(np.floor(np.log10(least))), int(np.ceil(np.log10(high))))

@@ -14,6 +14,7 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from landscape.slices.drawing.looks import Look, class_look, marks, tinted
 from landscape.slices.drawing.panels import INK, finer
 from landscape.slices.drawing.scales import Scale, loss_scale
+from landscape.slices.drawing.triptych import reference_of
 from landscape.slices.planes import PlaneSlice
 from landscape.slices.views import View, joint_shares, view_of
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mpl_toolkits.mplot3d import Axes3D
 
 _FINE = 240
-"""Facets along a side."""
+"""Facets along a side, at most."""
 _RELIEF = 0.72
 """The height of the relief, in sides of the plane."""
 
@@ -44,9 +45,7 @@ def draw_surface(
         title: of the figure.
     """
     view = view_of(found, example)
-    assert found.seen.labels is not None
-    own = int(found.seen.labels[example])
-    look = class_look(view.shares, class_names, first=[own])
+    look = class_look(view.shares, class_names, first=[reference_of(found, example)])
     scale = loss_scale([view.loss])
     figure = Figure(figsize=(7.2, 6.4))
     panel = figure.add_axes((0.0, 0.06, 0.94, 0.92), projection="3d")
@@ -88,10 +87,12 @@ def surface_panel(
         turn: of the camera about the vertical, in degrees.
     """
     low, high = heights(scale)
-    a = np.linspace(float(view.a[0]), float(view.a[-1]), _FINE)
-    b = np.linspace(float(view.b[0]), float(view.b[-1]), _FINE)
+    # A relief much finer than the grid would only be larger.
+    side = min(_FINE, 4 * max(view.loss.shape))
+    a = np.linspace(float(view.a[0]), float(view.a[-1]), side)
+    b = np.linspace(float(view.b[0]), float(view.b[-1]), side)
     x, y = np.meshgrid(a, b)
-    fine = finer(np.clip(to_height(view.loss, scale), low, high), [_FINE, _FINE])
+    fine = finer(np.clip(to_height(view.loss, scale), low, high), [side, side])
     painted = _painted(view, look, scale, fine, (high - low) / _RELIEF)
     floor = low - 0.45 * (high - low)
     ax.contourf(
@@ -126,7 +127,6 @@ def surface_panel(
                   [scale.text(t) for t in ticks])  # fmt: skip
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.set_pane_color((0.975, 0.975, 0.98, 1))
-        axis._axinfo["grid"].update(color=(0.88, 0.88, 0.9, 1), linewidth=0.6)
     ax.tick_params(labelsize=9, pad=1)
     ax.set_xlabel(axes[0], fontsize=10, labelpad=6)
     ax.set_ylabel(axes[1], fontsize=10, labelpad=6)
@@ -138,14 +138,14 @@ def _painted(view: View, look: Look, scale: Scale, fine: np.ndarray, unit: float
 
     Lines drawn by themselves would be seen through the relief.
     """
-    target = [_FINE, _FINE]
-    logits = np.sort(np.stack([finer(own, target) for own in view.logits.values()]), axis=0)
-    order = np.stack([finer(own, target) for own in view.logits.values()]).argmax(0)
+    target = list(fine.shape)
+    scores = np.stack([finer(own, target) for own in view.logits.values()])
+    order, logits = scores.argmax(0), np.sort(scores, axis=0)
     classes = list(view.logits)
     colours = np.zeros((*target, 3))
     for i in np.unique(order):
         colours[order == i] = tinted(look.colour(classes[int(i)]), 0.82)
-    north, east = np.gradient(fine / unit * _FINE)
+    north, east = np.gradient(fine / unit * len(fine))
     normal = np.stack([-east, -north, np.ones_like(fine)], -1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     sun = np.array([-0.45, -0.35, 0.82])

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from core.errors import InputError
 from core.report.pictures import to_uint8
 from landscape.slices.drawing.looks import Look, class_look, marks
 from landscape.slices.drawing.panels import INK, label_panel, loss_panel, margin_panel, points
@@ -58,11 +59,20 @@ def draw_plane(
     Returns:
         A figure; `figure.savefig("plane.png")` keeps it, and a notebook shows it.
     """
-    view = view_of(found, example)
-    assert found.seen.labels is not None
-    own = int(found.seen.labels[example])
+    view, own = view_of(found, example), reference_of(found, example)
     look = class_look(view.shares, class_names, first=[own])
-    return triptych(view, look, axes=axes, title=title)
+    return triptych(view, look, axes=axes, title=title, reference=look.name(own))
+
+
+def reference_of(found: PlaneSlice, example: int) -> int:
+    """Return the reference label of an example.
+
+    Raises:
+        InputError: the slice is of a plain function, which has no classes.
+    """
+    if found.seen.labels is None:
+        raise InputError("found: a plain function has no classes; take the Loss of a classifier.")
+    return int(found.seen.labels[example])
 
 
 def triptych(

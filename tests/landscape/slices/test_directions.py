@@ -114,3 +114,13 @@ def test_eigenvectors_of_a_classifier_are_those_of_its_dense_hessian():
         values, vectors = torch.linalg.eigh(dense)
         best = vectors[:, values.abs().argmax()]
         assert (found[i] @ best).abs() > 1 - 1e-6
+
+
+def test_an_eigenvalue_that_is_rounding_has_no_eigenvector():
+    torch.manual_seed(0)
+    two = nn.Sequential(nn.Flatten(), nn.Linear(9, 2)).requires_grad_(False)
+    images = torch.rand(6, 1, 3, 3)
+    loss = Loss(two, two(images).argmax(1))
+    found = slices.eigenvector_directions(loss, images, 2)
+    assert found[:, 0].flatten(1).norm(dim=1).allclose(torch.ones(6))
+    assert not found[:, 1].any()

@@ -97,7 +97,7 @@ def test_the_first_change_of_a_linear_classifier_is_where_its_nearest_rival_meet
     meets.scatter_(1, labels[:, None], torch.inf)
     expected, rival = meets.min(1)
     reach = 5.0
-    found = slices.first_change(Loss(net, labels), x, way, reach, start=0.01, halvings=40)
+    found = slices.first_change(Loss(net, labels), x, way, reach, start=0.01, tolerance=1e-11)
     within = expected < reach
     assert torch.equal(found.changed, within)
     torch.testing.assert_close(found.distance[within], expected[within], rtol=1e-9, atol=1e-9)
@@ -115,14 +115,14 @@ def test_the_label_is_lost_at_the_distance_given_and_kept_slightly_before():
     labels = classifier(x).argmax(1)
     loss = Loss(classifier, labels)
     way = slices.gradient_directions(loss, x)
-    found = slices.first_change(loss, x, way, 8.0, halvings=20)
+    found = slices.first_change(loss, x, way, 8.0)
     some = found.changed
     assert some.float().mean() > 0.5
     at = found.distance[some].float().reshape(-1, 1, 1, 1)
     lost = classifier(x[some] + at * way[some]).argmax(1)
     assert (lost != labels[some]).all()
     assert torch.equal(lost, found.label[some])
-    kept = classifier(x[some] + 0.999 * at * way[some]).argmax(1)
+    kept = classifier(x[some] + 0.998 * at * way[some]).argmax(1)
     assert (kept == labels[some]).all()
 
 

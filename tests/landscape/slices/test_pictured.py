@@ -1,0 +1,163 @@
+"""The examples that are drawn, their planes, fine lines and frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from attacks.tables import with_images
+from landscape.slices.kinds import SLICES
+from landscape.slices.pictured import (
+    CLOSE_UP,
+    Scene,
+    frame_places,
+    frames_of,
+    lines_of,
+    planes_of,
+    scenes,
+)
+from landscape.slices.views import view_from
+
+
+def net(classes: int) -> nn.Module:
+    torch.manual_seed(1)
+    layers = nn.Sequential(nn.Flatten(), nn.Linear(9, 12), nn.ReLU(), nn.Linear(12, classes))
+    return layers.eval().requires_grad_(False)
+
+
+def images(n: int) -> torch.Tensor:
+    return torch.rand(n, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+
+
+def scene(classifier: nn.Module, far: bool = False) -> Scene:
+    x = images(3)
+    twin = x[:1] + 0.02 * (x[1:2] - x[:1]) if far else x[1:2]
+    label = int(classifier(x[:1]).argmax(1))
+    return Scene("zero", x[:1], label, twin, x[2:3], "two")
+
+
+def test_scenes_are_the_first_that_are_right_and_fooled_with_the_nearest_other():
+    x = images(6)
+    labels = torch.tensor([0, 1, 0, 1, 2, 2])
+    predictions = torch.tensor([0, 1, 1, 1, 2, 2])  # the third is wrong
+    ids = list("abcdef")
+    made = pd.DataFrame(
+        {
+            "id": ["a", "b", "c", "d"],
+            "status": ["not fooled", "success", "success", "success"],
+            "prediction": [0, 2, 2, 0],
+        }
+    )
+    made = with_images(made, 1 - x[:4])
+    found = scenes(x, labels, predictions, ids, 4, made, 2)
+    assert [s.id for s in found] == ["b", "d"]
+    torch.testing.assert_close(found[0].twin, 1 - x[1:2])
+    away = (x[4:] - x[1]).flatten(1).norm(dim=1)
+    assert found[0].other_id == ids[4 + int(away.argmin())]
+    assert found[1].other_id == "a"  # the only right one of the class that it is taken for
+    assert found[0].label == 1
+
+
+def test_without_success_the_right_ones_are_drawn_alone():
+    x, labels = images(3), torch.tensor([0, 1, 0])
+    made = with_images(
+        pd.DataFrame({"id": list("abc"), "status": "not fooled", "prediction": [0, 1, 0]}), x
+    )
+    for twins in (made, None):
+        found = scenes(x, labels, torch.tensor([0, 0, 0]), list("abc"), 3, twins, 5)
+        assert [s.id for s in found] == ["a", "c"]
+        assert all(s.twin is None and s.other is None for s in found)
+
+
+def test_every_plane_passes_through_what_it_is_named_after():
+    classifier = net(4)
+    own = scene(classifier)
+    table = planes_of(classifier, own, SLICES, radius=1.0, points=11)
+    assert list(dict.fromkeys(table["kind"])) == [
+        "random", "gradient", "eigenvector", "twin", "three_inputs",
+    ]  # fmt: skip
+    views = {kind: view_from(part) for kind, part in table.groupby("kind")}
+    step = float((own.twin - own.image).norm())
+    assert views["twin"].anchors["adversarial"] == pytest.approx((step, 0), abs=1e-6)
+    assert views["twin"].off["adversarial"] == pytest.approx(0, abs=1e-6)
+    three = views["three_inputs"]
+    assert max(three.off.values()) < 1e-6
+    assert three.anchors["adversarial"] == pytest.approx((step, 0), abs=1e-6)
+    other = own.other
+    assert other is not None
+    assert np.hypot(*three.anchors["other"]) == pytest.approx(
+        float((other - own.image).norm()), rel=1e-6
+    )
+    for kind in ("random", "gradient", "eigenvector", "twin"):
+        assert views[kind].anchors["genuine"] == (0.0, 0.0)
+        assert views[kind].prediction[5, 5] == own.label
+        assert views[kind].a[-1] == 1.0
+    # The loss rises along the first axis of gradient and eigenvector.
+    for kind in ("gradient", "eigenvector"):
+        assert views[kind].loss[5, 6] > views[kind].loss[5, 4]
+
+
+def test_a_twin_that_is_near_is_looked_at_close_up():
+    classifier = net(4)
+    table = planes_of(classifier, scene(classifier, far=True), SLICES, radius=1.0, points=5)
+    assert CLOSE_UP in set(table["kind"])
+    near, whole = (view_from(table[table["kind"] == k]) for k in (CLOSE_UP, "three_inputs"))
+    assert np.ptp(near.a) == pytest.approx(5 * near.anchors["adversarial"][0])
+    assert near.anchors["adversarial"] == pytest.approx(whole.anchors["adversarial"])
+
+
+def test_two_classes_have_one_eigenvector_and_the_other_axis_is_said_to_be_random():
+    classifier = net(2)
+    table = planes_of(classifier, scene(classifier), ("eigenvector",), radius=1.0, points=5)
+    assert table["second"].unique().tolist() == ["a random direction"]
+    assert table["first"].unique().tolist() == ["first eigenvector"]
+
+
+def test_a_scene_without_a_twin_has_the_planes_that_need_none():
+    classifier = net(4)
+    x = images(1)
+    alone = Scene("zero", x, int(classifier(x).argmax(1)), None, None, "")
+    table = planes_of(classifier, alone, SLICES, radius=1.0, points=5)
+    assert set(table["kind"]) == {"random", "gradient", "eigenvector"}
+    assert frames_of(classifier, alone, radius=1.0, points=5, count=6).empty
+    lines = lines_of(classifier, alone, ("gradient", "twin"), radius=1.0, reach=5.0, points=9)
+    assert set(lines["kind"]) == {"gradient"}
+    assert planes_of(classifier, alone, ("three_inputs",), radius=1.0, points=5).empty
+
+
+def test_fine_lines_go_somewhat_beyond_the_first_change():
+    classifier = net(4)
+    lines = lines_of(classifier, scene(classifier), ("twin",), radius=9.0, reach=9.0, points=41)
+    assert not lines["kept"].iloc[-1]
+    assert lines["kept"].iloc[20]
+    assert lines["distance"].iloc[20] == 0
+    assert lines["loss"].iloc[20] == pytest.approx(lines["value"].iloc[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("count", [6, 10, 28, 61])
+def test_the_frames_hold_the_image_and_its_twin_and_reach_beyond_both(count):
+    places = frame_places(count)
+    assert len(places) == count
+    assert 0 in places
+    assert 1 in places
+    assert places[0] < 0
+    assert places[-1] > 1
+    assert np.ptp(np.diff(places)) < 1e-12
+
+
+def test_the_moving_planes_are_at_right_angles_to_the_way():
+    classifier = net(4)
+    own = scene(classifier)
+    table = frames_of(classifier, own, radius=1.0, points=5, count=6)
+    assert set(table["kind"]) == {"random", "eigenvector"}
+    assert table["frame"].nunique() == 6
+    assert own.twin is not None
+    for frame, place in enumerate(frame_places(6)):
+        centre = own.image + float(place) * (own.twin - own.image)
+        expected = int(classifier(centre).argmax(1))
+        for kind in ("random", "eigenvector"):
+            rows = table[(table["kind"] == kind) & (table["frame"] == frame)]
+            assert view_from(rows).prediction[2, 2] == expected
