@@ -7,7 +7,7 @@ the planes that need no twin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from attacks.tables import images_of
 from core.errors import InputError
 from landscape.loss import Loss
 from landscape.slices.changes import first_change
@@ -69,63 +68,42 @@ class Scene:
     other_id: str
 
 
-def scenes(
+def choose(
     images: Tensor,
     labels: Tensor,
-    predictions: Tensor,
-    ids: Sequence[str],
+    right: Tensor,
+    taken: Mapping[int, int],
     attacked: int,
-    twins: pd.DataFrame | None,
     count: int,
-) -> list[Scene]:
-    """Choose the examples to be drawn.
+) -> list[tuple[int, int]]:
+    """Choose the examples to be drawn, and to each the other image that its plane passes through.
+
+    The other image is, of those that are classified correctly, the nearest of the class that the
+    twin is taken for; where there is none, the nearest of a third class.
 
     Args:
         images: `(n, c, h, w)`, the attacked ones first, then further genuine ones.
         labels: `(n,)` the true classes.
-        predictions: `(n,)` of the classifier.
-        ids: of all.
+        right: `(n,)` whether the classifier predicts them.
+        taken: place of an image that was fooled -> the class that its twin is taken for.
         attacked: how many are attacked.
-        twins: what the attack made of these, as verified, with its images; None: no attack.
-        count: at most so many scenes.
+        count: at most so many examples.
+
+    Returns:
+        The place of each example, and that of the other image, -1 where there is none.
     """
-    right = predictions == labels
-    candidates = [i for i in range(attacked) if right[i]]
-    made: dict[int, Tensor] = {}
-    taken: dict[int, int] = {}
-    if twins is not None and (twins["status"] == "success").any():
-        fooled = {
-            str(k): j for j, k in enumerate(twins["id"]) if twins["status"].iloc[j] == "success"
-        }
-        candidates = [i for i in candidates if ids[i] in fooled]
-        pictures = images_of(twins, images.shape[1:])
-        for i in candidates[:count]:
-            made[i] = pictures[fooled[ids[i]]].to(images).unsqueeze(0)
-            taken[i] = int(twins["prediction"].iloc[fooled[ids[i]]])
+    candidates = [i for i in range(attacked) if right[i] and (i in taken or not taken)]
     found = []
     for i in candidates[:count]:
-        other = _other(images, labels, right, i, taken[i]) if i in taken else None
-        found.append(
-            Scene(
-                ids[i],
-                images[i : i + 1],
-                int(labels[i]),
-                made.get(i),
-                None if other is None else images[other : other + 1],
-                "" if other is None else ids[other],
-            )
-        )
+        other = -1
+        if i in taken:
+            for fits in (right & (labels == taken[i]), right & (labels != labels[i])):
+                places = fits.nonzero().squeeze(1)
+                if len(places) and other < 0:
+                    away = (images[places] - images[i]).flatten(1).norm(dim=1)
+                    other = int(places[away.argmin()])
+        found.append((i, other))
     return found
-
-
-def _other(images: Tensor, labels: Tensor, right: Tensor, example: int, taken: int) -> int | None:
-    """Return the nearest image of the class that a twin is taken for, or else of a third class."""
-    for fits in (right & (labels == taken), right & (labels != labels[example])):
-        places = fits.nonzero().squeeze(1)
-        if len(places):
-            away = (images[places] - images[example]).flatten(1).norm(dim=1)
-            return int(places[away.argmin()])
-    return None
 
 
 def planes_of(
@@ -325,8 +303,3 @@ def frames_of(
             table = table_of(view_of(drawn, k))
             tables.append(table.assign(kind=kind, frame=k, place=float(place)))
     return pd.concat(tables, ignore_index=True)
-
-
-def scene_facts(scene: Scene) -> dict[str, str | int]:
-    """Return the columns by which a table knows its example again."""
-    return {"id": scene.id, "label": scene.label, "other": scene.other_id}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -21,7 +20,7 @@ from core.models import resolve_device
 from core.options import positive, split_list, within
 from core.report.versions import GENUINE
 from core.studies import RunDirectory, Unit
-from core.studies.study import block_units
+from core.studies.study import BLOCK, block_units
 from landscape.comparison import SUCCESS
 from landscape.groups import GroupStudy, resolved_groups
 from landscape.groups.options import NONE
@@ -32,13 +31,14 @@ from landscape.slices.kinds import ALL, LINES, SLICES, TWIN
 from landscape.slices.measures import measure, way_between
 from landscape.slices.pictured import (
     Scene,
+    choose,
     frames_of,
     lines_of,
     planes_of,
-    scene_facts,
-    scenes,
 )
 
+CHOSEN = "chosen"
+"""The key of the unit that chooses the attack of the twins and the examples that are drawn."""
 WIDER = 1.5
 """The default radius, in multiples of the longest step that the attacks may make."""
 FARTHER = 16
@@ -87,26 +87,117 @@ class SlicesStudy(GroupStudy):
         return tuple(kind for kind in LINES if kind in self.slices)
 
     def units(self) -> list[Unit]:
-        """Return the units that craft, those that evaluate planes, and those that follow lines."""
-        units = self.craft_units()
+        """Return the units: crafting, then what is drawn, its planes, and last the lines."""
         first = self.first_phase
         slots = [(i, i + 1) for i in range(self.pictures)]
-        units += block_units("planes", "example", slots, phase=first)
-        units += block_units("closely", "example", slots[:SHOWN], phase=first)
+        units = [*self.craft_units(), Unit(CHOSEN, first)]
+        units += block_units("planes", "example", slots, phase=first + 1)
+        units += block_units("closely", "example", slots[:SHOWN], phase=first + 1)
         if self.frames and self.pictures:
-            units.append(Unit("frames", first))
+            units.append(Unit("frames", first + 1))
         for group in [GENUINE, *self.groups, *self.same_class]:
             spans = self.spans + self.pool_spans if group == GENUINE else self.spans
-            units += block_units("lines", group, spans, phase=first + 1, group=group)
+            units += block_units("lines", group, spans, phase=first + 2, group=group)
         return units
 
     def compute(self, unit: Unit, run: RunDirectory) -> pd.DataFrame:
-        """Craft, evaluate the planes of one example, or follow the lines of one block."""
+        """Craft, choose what is drawn, draw it, or follow the lines of one block."""
         if self.is_crafting(unit):
             return self.crafted(unit, run)
-        if unit.phase == self.first_phase:
+        if unit.key == CHOSEN:
+            return self._choose(run)
+        if unit.phase == self.first_phase + 1:
             return self._drawn(unit, run)
-        group, start, stop = (unit.settings[k] for k in ("group", "start", "stop"))
+        return self._lines(
+            unit.settings["group"], unit.settings["start"], unit.settings["stop"], run
+        )
+
+    def summarise(self, run: RunDirectory) -> dict[str, Any]:
+        """Join the shards, compare the groups, and write figures, artifacts and the report."""
+        return report.write(self, run)
+
+    def twin_group(self, run: RunDirectory) -> str | None:
+        """Return the attack whose examples are the twins of genuine images; None without any."""
+        return str(run.read(CHOSEN)["twins"].iloc[0]) or None
+
+    def scenes(self, run: RunDirectory) -> list[Scene]:
+        """Return the examples that are drawn."""
+        rows = run.read(CHOSEN)
+        group = str(rows["twins"].iloc[0])
+        places = {str(name): i for i, name in enumerate(self.chosen.ids)}
+        found = []
+        for name, other in zip(rows["id"], rows["other"], strict=True):
+            if not name:
+                continue
+            image, label = self._one(places[name])
+            twin = None
+            if rows["fooled"].iloc[0]:
+                start = places[name] // BLOCK * BLOCK
+                made = run.read(f"{crafted_shards(group)}{start:06d}")
+                made = made[made["id"] == name].reset_index(drop=True)
+                twin = images_of(made, self.chosen.shape).to(image)
+            beyond = self._one(places[other])[0] if other else None
+            found.append(Scene(name, image, label, twin, beyond, other))
+        return found
+
+    def most_fooling(self, fooled: Mapping[str, int]) -> str | None:
+        """Return the attack that makes the twins, from how many images each of them fooled.
+
+        It is the one that was asked for, or the one that fooled most: of those with a radius, if
+        any fooled an image, because the examples of the others lie at the boundary by construction.
+        None where there is no attack.
+        """
+        if self.twins is not None:
+            return self.twins
+        ranged = {g: n for g, n in fooled.items() if g in self.attacks and _has_radius(g) and n}
+        chosen = ranged or fooled
+        return max(chosen, key=lambda group: chosen[group]) if chosen else None
+
+    def _choose(self, run: RunDirectory) -> pd.DataFrame:
+        """Choose the attack that makes the twins, and the examples that are drawn."""
+        made = {
+            group: run.read(crafted_shards(group))[["id", "status", "prediction"]]
+            for group in self.attacking
+        }
+        won = {group: table[table["status"] == SUCCESS] for group, table in made.items()}
+        group = self.most_fooling({name: len(table) for name, table in won.items()})
+        images, labels = self.chosen.tensors(device=self.device)
+        ids = self.ids(0, len(self.chosen))
+        places = {name: i for i, name in enumerate(ids)}
+        taken = {}
+        if group is not None:
+            pairs = zip(won[group]["id"], won[group]["prediction"], strict=True)
+            taken = {places[str(name)]: int(c) for name, c in pairs}
+        right = torch.zeros(len(ids), dtype=torch.bool, device=labels.device)
+        right[self._right()] = True
+        drawn = choose(images, labels, right, taken, len(self.attacked), self.pictures)
+        rows = [
+            {"id": ids[i], "other": ids[other] if other >= 0 else ""} for i, other in drawn
+        ] or [{"id": "", "other": ""}]
+        return pd.DataFrame(rows).assign(twins=group or "", fooled=bool(taken))
+
+    def _drawn(self, unit: Unit, run: RunDirectory) -> pd.DataFrame:
+        """Evaluate what is drawn of one example: planes, fine lines, or the animation."""
+        drawn = self.scenes(run)
+        place = unit.settings.get("start", 0)
+        if place >= len(drawn):
+            return pd.DataFrame({"id": []})
+        scene = drawn[place]
+        common: dict[str, Any] = {
+            "radius": self.radius, "box": self.box, "seed": self.seed,
+            "batch_size": self.batch_size,
+        }  # fmt: skip
+        if unit.key == "frames":
+            side = max(3, round(COARSER * self.resolution) // 2 * 2 + 1)
+            table = frames_of(self.classifier, scene, points=side, count=self.frames, **common)
+        elif unit.key.startswith("closely/"):
+            table = lines_of(self.classifier, scene, self.kinds, reach=self.reach, **common)
+        else:
+            table = planes_of(self.classifier, scene, self.slices, points=self.resolution, **common)
+        return table.assign(id=scene.id) if len(table) else pd.DataFrame({"id": []})
+
+    def _lines(self, group: str, start: int, stop: int, run: RunDirectory) -> pd.DataFrame:
+        """Follow the lines of one block of one group."""
         version = self.version(group, start, stop, run)
         table = measure(
             self.classifier,
@@ -133,71 +224,6 @@ class SlicesStudy(GroupStudy):
         table.insert(2, "pool", start >= len(self.attacked))
         return self.known_of(table, version)
 
-    def summarise(self, run: RunDirectory) -> dict[str, Any]:
-        """Join the shards, compare the groups, and write figures, artifacts and the report."""
-        return report.write(self, run)
-
-    def twin_group(self, run: RunDirectory) -> str | None:
-        """Return the attack whose examples are the twins of the genuine images.
-
-        It is the one that was asked for, or the one that fooled most: of those with a radius, if
-        any fooled an image, because the examples of the others lie at the boundary by construction.
-        None where there is no attack.
-        """
-        if self.twins is not None:
-            return self.twins
-        fooled = {
-            group: int((run.read(crafted_shards(group))["status"] == SUCCESS).sum())
-            for group in self.attacking
-        }
-        ranged = {g: n for g, n in fooled.items() if g in self.attacks and _has_radius(g) and n}
-        chosen = ranged or fooled
-        return max(chosen, key=lambda group: chosen[group]) if chosen else None
-
-    def scenes(self, run: RunDirectory) -> list[Scene]:
-        """Return the examples that are drawn."""
-        group = self.twin_group(run)
-        images, labels = self.chosen.tensors(device=self.device)
-        return scenes(
-            images,
-            labels,
-            self._predictions,
-            self.ids(0, len(self.chosen)),
-            len(self.attacked),
-            None if group is None else run.read(crafted_shards(group)),
-            self.pictures,
-        )
-
-    @cached_property
-    def _predictions(self) -> Tensor:
-        """What the classifier predicts for every chosen image."""
-        with torch.no_grad():
-            found = [
-                self.classifier(images).argmax(1)
-                for images, _ in self.chosen.batches(self.batch_size, device=self.device)
-            ]
-        return torch.cat(found)
-
-    def _drawn(self, unit: Unit, run: RunDirectory) -> pd.DataFrame:
-        """Evaluate what is drawn of one example: planes, fine lines, or the animation."""
-        drawn = self.scenes(run)
-        place = unit.settings.get("start", 0)
-        if place >= len(drawn):
-            return pd.DataFrame({"id": []})
-        scene = drawn[place]
-        common: dict[str, Any] = {
-            "radius": self.radius, "box": self.box, "seed": self.seed,
-            "batch_size": self.batch_size,
-        }  # fmt: skip
-        if unit.key == "frames":
-            side = max(3, round(COARSER * self.resolution) // 2 * 2 + 1)
-            table = frames_of(self.classifier, scene, points=side, count=self.frames, **common)
-        elif unit.key.startswith("closely/"):
-            table = lines_of(self.classifier, scene, self.kinds, reach=self.reach, **common)
-        else:
-            table = planes_of(self.classifier, scene, self.slices, points=self.resolution, **common)
-        return table.assign(**scene_facts(scene)) if len(table) else pd.DataFrame({"id": []})
-
     def _twins(self, group: str, start: int, stop: int, run: RunDirectory) -> Tensor:
         """Return what lies at the other end of each example's way; NaN where nothing does."""
         images, _ = self._genuine(start, stop)
@@ -211,6 +237,11 @@ class SlicesStudy(GroupStudy):
         fooled = torch.tensor((made["status"] == SUCCESS).to_numpy(), device=images.device)
         twins = images_of(made, self.chosen.shape).to(images)
         return torch.where(fooled.reshape(-1, *[1] * (images.ndim - 1)), twins, nothing)
+
+    def _one(self, place: int) -> tuple[Tensor, int]:
+        """Return one of the chosen images, `(1, c, h, w)`, and its class."""
+        image, label = self._genuine(place, place + 1)
+        return image, int(label[0])
 
 
 def plan(

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from attacks.tables import with_images
 from landscape.slices.kinds import SLICES
 from landscape.slices.pictured import (
     CLOSE_UP,
     Scene,
+    choose,
     frame_places,
     frames_of,
     lines_of,
     planes_of,
-    scenes,
 )
 from landscape.slices.views import view_from
 
@@ -39,37 +37,29 @@ def scene(classifier: nn.Module, far: bool = False) -> Scene:
     return Scene("zero", x[:1], label, twin, x[2:3], "two")
 
 
-def test_scenes_are_the_first_that_are_right_and_fooled_with_the_nearest_other():
+def test_the_first_that_are_right_and_fooled_are_drawn_with_the_nearest_other():
     x = images(6)
     labels = torch.tensor([0, 1, 0, 1, 2, 2])
-    predictions = torch.tensor([0, 1, 1, 1, 2, 2])  # the third is wrong
-    ids = list("abcdef")
-    made = pd.DataFrame(
-        {
-            "id": ["a", "b", "c", "d"],
-            "status": ["not fooled", "success", "success", "success"],
-            "prediction": [0, 2, 2, 0],
-        }
-    )
-    made = with_images(made, 1 - x[:4])
-    found = scenes(x, labels, predictions, ids, 4, made, 2)
-    assert [s.id for s in found] == ["b", "d"]
-    torch.testing.assert_close(found[0].twin, 1 - x[1:2])
+    right = torch.tensor([True, True, False, True, True, True])
+    taken = {1: 2, 2: 2, 3: 0}  # the first was not fooled, the third is wrong
+    found = choose(x, labels, right, taken, 4, 2)
     away = (x[4:] - x[1]).flatten(1).norm(dim=1)
-    assert found[0].other_id == ids[4 + int(away.argmin())]
-    assert found[1].other_id == "a"  # the only right one of the class that it is taken for
-    assert found[0].label == 1
+    # Of class 0, only the first image is right.
+    assert found == [(1, 4 + int(away.argmin())), (3, 0)]
+    assert choose(x, labels, right, taken, 2, 9) == found[:1]
+
+
+def test_without_an_image_of_the_class_it_is_taken_for_a_third_one_serves():
+    x, labels = images(3), torch.tensor([0, 1, 1])
+    right = torch.tensor([True, True, True])
+    away = (x[1:] - x[0]).flatten(1).norm(dim=1)
+    assert choose(x, labels, right, {0: 7}, 1, 1) == [(0, 1 + int(away.argmin()))]
+    assert choose(x[:1], labels[:1], right[:1], {0: 7}, 1, 1) == [(0, -1)]
 
 
 def test_without_success_the_right_ones_are_drawn_alone():
     x, labels = images(3), torch.tensor([0, 1, 0])
-    made = with_images(
-        pd.DataFrame({"id": list("abc"), "status": "not fooled", "prediction": [0, 1, 0]}), x
-    )
-    for twins in (made, None):
-        found = scenes(x, labels, torch.tensor([0, 0, 0]), list("abc"), 3, twins, 5)
-        assert [s.id for s in found] == ["a", "c"]
-        assert all(s.twin is None and s.other is None for s in found)
+    assert choose(x, labels, torch.tensor([True, False, True]), {}, 3, 5) == [(0, -1), (2, -1)]
 
 
 def test_every_plane_passes_through_what_it_is_named_after():

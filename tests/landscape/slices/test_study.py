@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
-import pandas as pd
 import pytest
 
 from core.errors import InputError
@@ -43,12 +40,12 @@ def test_slices_come_in_their_own_order_and_lines_are_those_with_a_direction():
     assert planned(slices="three_inputs,gradient").kinds == ("gradient",)
 
 
-def test_units_are_planes_and_fine_lines_before_lines_so_that_lines_are_the_results():
+def test_lines_come_last_so_that_they_are_the_results_and_what_is_drawn_is_chosen_first():
     units = planned(attacks=[FGSM], frames=8).units()
-    last = max(unit.phase for unit in units)
-    assert {unit.key.split("/")[0] for unit in units if unit.phase == last} == {"lines"}
-    before = {unit.key.split("/")[0] for unit in units if unit.phase == last - 1}
-    assert before == {"planes", "closely", "frames"}
+    phases = [
+        {unit.key.split("/")[0] for unit in units if unit.phase == phase} for phase in range(4)
+    ]
+    assert phases == [{"craft"}, {"chosen"}, {"planes", "closely", "frames"}, {"lines"}]
     assert not [u for u in planned(pictures=0).units() if u.key.startswith(("planes", "closely"))]
 
 
@@ -78,23 +75,13 @@ def test_bad_options_are_named(changed, said):
         planned(attacks=[FGSM], **changed)
 
 
-def crafted(**successes: int):
-    """A run in which each attack fooled so many of ten images."""
-
-    def read(prefix: str) -> pd.DataFrame:
-        (count,) = (n for name, n in successes.items() if prefix.startswith(f"craft/{name}"))
-        return pd.DataFrame({"status": ["success"] * count + ["not fooled"] * (10 - count)})
-
-    return SimpleNamespace(read=read)
-
-
 def test_twins_are_made_by_the_attack_with_a_radius_that_fools_most():
     study = planned(attacks=[FGSM, PGD, MINIMUM])
     fgsm, pgd, minimum = study.attacking
-    assert study.twin_group(crafted(fgsm=3, pgd=7, minnorm=10)) == pgd
-    assert study.twin_group(crafted(fgsm=8, pgd=7, minnorm=10)) == fgsm
+    assert study.most_fooling({fgsm: 3, pgd: 7, minimum: 10}) == pgd
+    assert study.most_fooling({fgsm: 8, pgd: 7, minimum: 10}) == fgsm
     # Where no attack with a radius fools anything, the minimum-norm one serves.
-    assert study.twin_group(crafted(fgsm=0, pgd=0, minnorm=10)) == minimum
+    assert study.most_fooling({fgsm: 0, pgd: 0, minimum: 10}) == minimum
     chosen = planned(attacks=[FGSM, PGD], twins="fgsm(eps=0.2)")
-    assert chosen.twin_group(crafted(fgsm=1, pgd=9)) == fgsm
-    assert planned(attacks=["noise(eps=0.1)"]).twin_group(crafted(noise=9)) is None
+    assert chosen.most_fooling({fgsm: 1, pgd: 9}) == fgsm
+    assert planned(attacks=["noise(eps=0.1)"]).most_fooling({}) is None
