@@ -19,6 +19,7 @@ from landscape.slices.drawing.scales import loss_scale
 from landscape.slices.drawing.sheets import Row, label_sheet, loss_sheet
 from landscape.slices.drawing.surfaces import class_legend, surface_panel
 from landscape.slices.drawing.triptych import Picture, triptych
+from landscape.slices.evaluation import CLIP
 from landscape.slices.kinds import EIGENVECTOR, THREE_INPUTS, TITLES
 from landscape.slices.pictured import CLOSE_UP, Scene
 from landscape.slices.views import View, joint_shares, view_from
@@ -44,6 +45,7 @@ class Gallery:
         frames: of the animation.
         names: of all classes.
         twins: the short name of the attack that made the twins.
+        clipped: whether points outside the box were clipped to it.
         gif: the animation, once it is written.
     """
 
@@ -55,6 +57,7 @@ class Gallery:
     frames: list[Frame]
     names: Sequence[str]
     twins: str
+    clipped: bool
     gif: Path | None = field(default=None)
 
     def drawings(self, kinds: Sequence[str], folder: Path) -> list[Drawing]:
@@ -128,8 +131,8 @@ class Gallery:
             f"{passes}{twin} Left: the predicted class (paler: less sure); of the window "
             f"{words.several(shares)}. Middle and right: loss and margin of “{own}”; the thick "
             "line, margin 0, is the boundary. Dashed: where the plane leaves the box of valid "
-            f"images; {words.percent(view.inside, 2)} of the window lies inside, the rest is "
-            "hatched."
+            f"images; {words.percent(view.inside, 2)} of the window lies inside, the rest is hatched"
+            + (" (its points were clipped to the box)." if self.clipped else ".")
         )
 
     def _relief(self) -> Drawing:
@@ -182,7 +185,8 @@ def gallery_of(study: SlicesStudy, run: RunDirectory, table: pd.DataFrame) -> Ga
         own = [c for c, _ in (lines[i][k] for k in ("genuine", "adversarial") if k in lines[i])]
         looks.append(class_look(joint_shares(seen), names, first=[scene.label, *own]))
     label = "" if twins is None else study.labels[twins]
-    return Gallery(found, views, axes, looks, lines, frames, names, label)
+    clipped = study.box == CLIP
+    return Gallery(found, views, axes, looks, lines, frames, names, label, clipped)
 
 
 def _lines(

@@ -12,15 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from PIL import Image
 
 from core.files import atomic_file
 from core.report import words
 from core.report.drawing import Drawing
-from core.report.pictures import to_uint8
 from landscape.slices.drawing.looks import Look, tinted
-from landscape.slices.drawing.panels import INK, label_panel
+from landscape.slices.drawing.panels import INK, class_handles, label_panel, picture_panel
 from landscape.slices.kinds import EIGENVECTOR, RANDOM, TITLES
 from landscape.slices.views import View, joint_shares
 
@@ -89,7 +87,7 @@ def frame_pictures(
             _plane(ax, frame.views[kind], look, frame)
         for old in picture.images:
             old.remove()
-        _picture(picture, frame.image, look.colour(frame.centre[2]))
+        picture_panel(picture, frame.image, look.colour(frame.centre[2]))
         dot.set_data([frame.place], [frame.centre[1]])
         where = {0.0: "at the image", 1.0: "at its twin"}.get(
             frame.place, f"{words.number(frame.place, 2)} of the way"
@@ -210,17 +208,6 @@ def _plane(ax: Axes, view: View, look: Look, frame: Frame) -> None:
     ax.locator_params(nbins=5)
 
 
-def _picture(ax: Axes, image: np.ndarray, colour: str) -> None:
-    pixels = to_uint8(image)
-    smooth = "bilinear" if max(pixels.shape[:2]) > 32 else "nearest"
-    ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation=smooth)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set(visible=True, color=colour, linewidth=3)
-
-
 def _way(ax: Axes, frames: Sequence[Frame], look: Look) -> None:
     """Draw the margin along the way, each piece in the colour of the class that is predicted."""
     at = np.array([f.place for f in frames])
@@ -245,8 +232,7 @@ def _way(ax: Axes, frames: Sequence[Frame], look: Look) -> None:
 
 def _legend(figure: Figure, frames: Sequence[Frame], look: Look) -> None:
     here = joint_shares([view for f in frames for view in f.views.values()])
-    handles = [Patch(facecolor=colour, edgecolor=INK, linewidth=0.6, label=name)
-               for name, colour in look.shown(here)]  # fmt: skip
+    handles = class_handles(look, here)
     figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.045, 0.0), ncols=6,
                   fontsize=8.5, columnspacing=1.0, handlelength=1.1, handletextpad=0.4,
                   frameon=False)  # fmt: skip

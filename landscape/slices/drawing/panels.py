@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.contour import QuadContourSet
-from matplotlib.patches import PathPatch
+from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import Stroke, withStroke
 from scipy.ndimage import distance_transform_edt, zoom
 
+from core.report.pictures import to_uint8
 from landscape.slices.drawing.looks import Look, marks, tinted
 from landscape.slices.drawing.scales import Scale
 from landscape.slices.views import View
@@ -137,6 +139,26 @@ def points(ax: Axes, view: View, look: Look | None = None, *, size: float = 1.0)
         )  # fmt: skip
         handles.append(handle)
     return handles
+
+
+def picture_panel(ax: Axes, image: np.ndarray, colour: str | None = None) -> None:
+    """Show an image `(c, h, w)`, framed in a colour or not at all; outside [0, 1] it is cut off."""
+    pixels = to_uint8(image)
+    smooth = "bilinear" if max(pixels.shape[:2]) > 32 else "nearest"
+    ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation=smooth)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set(visible=colour is not None, color=colour, linewidth=3.2)
+
+
+def class_handles(look: Look, classes: Iterable[int]) -> list[Patch]:
+    """Return what a legend shows for the classes that occur."""
+    return [
+        Patch(facecolor=colour, edgecolor=INK, linewidth=0.6, label=name)
+        for name, colour in look.shown(classes)
+    ]
 
 
 def frame(ax: Axes, view: View) -> None:

@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from core.report.drawing import Drawing
-from core.report.pictures import to_uint8
 from landscape.slices.drawing.looks import Look
-from landscape.slices.drawing.panels import label_panel, loss_panel, points
+from landscape.slices.drawing.panels import label_panel, loss_panel, picture_panel, points
 from landscape.slices.drawing.scales import loss_scale
 from landscape.slices.drawing.triptych import colour_bar
 from landscape.slices.kinds import TITLES
@@ -113,10 +112,7 @@ def _grid(
             (0.12 / width, (y + (_SIDE - _PICTURE) / 2) / height, _PICTURE / width,
              _PICTURE / height)
         )  # fmt: skip
-        pixels = to_uint8(row.image)
-        smooth = "bilinear" if max(pixels.shape[:2]) > 32 else "nearest"
-        ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation=smooth)
-        ax.set_axis_off()
+        picture_panel(ax, row.image)
         ax.set_title(row.title, fontsize=8.5, loc="left", fontweight="normal", pad=4)
         own: dict[str, Axes] = {}
         for j, kind in enumerate(kinds):

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
 from landscape.slices.drawing.looks import Look, class_look, marks, tinted
-from landscape.slices.drawing.panels import INK, finer
+from landscape.slices.drawing.panels import INK, class_handles, finer
 from landscape.slices.drawing.scales import Scale, loss_scale
 from landscape.slices.drawing.triptych import reference_of
 from landscape.slices.planes import PlaneSlice
@@ -58,9 +57,7 @@ def draw_surface(
 
 def class_legend(figure: Figure, views: Sequence[View], look: Look, *, columns: int = 4) -> None:
     """Name the colours of the classes that several planes show, below them."""
-    here = joint_shares(views)
-    handles = [Patch(facecolor=colour, edgecolor=INK, linewidth=0.6, label=name)
-               for name, colour in look.shown(here)]  # fmt: skip
+    handles = class_handles(look, joint_shares(views))
     figure.legend(handles=handles, loc="lower center", ncols=min(columns, len(handles)),
                   fontsize=10, columnspacing=1.2, handlelength=1.2)  # fmt: skip
 

@@ -10,12 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from core.errors import InputError
-from core.report.pictures import to_uint8
 from landscape.slices.drawing.looks import Look, class_look, marks
-from landscape.slices.drawing.panels import INK, label_panel, loss_panel, margin_panel, points
+from landscape.slices.drawing.panels import (
+    INK,
+    class_handles,
+    label_panel,
+    loss_panel,
+    margin_panel,
+    picture_panel,
+    points,
+)
 from landscape.slices.drawing.scales import Scale, loss_scale, margin_scale
 from landscape.slices.planes import PlaneSlice
 from landscape.slices.views import View, view_of
@@ -146,8 +152,7 @@ def colour_bar(bar: Colorbar, scale: Scale, unit: str) -> None:
 
 def _classes(figure: Figure, ax: Axes, view: View, look: Look, corner: tuple[float, float]) -> None:
     """Name the colours below the panel of the label regions."""
-    handles = [Patch(facecolor=colour, edgecolor=INK, linewidth=0.6, label=name)
-               for name, colour in look.shown(view.shares)]  # fmt: skip
+    handles = class_handles(look, view.shares)
     ax.legend(
         handles=handles, loc="upper left", bbox_to_anchor=corner, ncols=min(3, len(handles)),
         bbox_transform=figure.transFigure, fontsize=10, columnspacing=1.0, handlelength=1.2,
@@ -171,14 +176,7 @@ def _pictures(place: Callable[..., Axes], pictures: Mapping[str, Picture]) -> No
     side = min(1.15, step - 0.5)
     for i, (name, picture) in enumerate(pictures.items()):
         ax = place(0.2, _BELOW + _SIDE - side - 0.02 - i * step, side, side)
-        pixels = to_uint8(picture.image)
-        smooth = "bilinear" if max(pixels.shape[:2]) > 32 else "nearest"
-        ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation=smooth)
-        ax.set_xticks([])
-        ax.set_yticks([])
-        ax.grid(False)
-        for spine in ax.spines.values():
-            spine.set(visible=True, color=picture.colour, linewidth=3.5)
+        picture_panel(ax, picture.image, picture.colour)
         ax.set_title(name, fontsize=10, loc="center", pad=5)
         ax.set_xlabel(picture.line, fontsize=9, labelpad=4)
         ax.plot(
