@@ -137,7 +137,7 @@ def unit(directions: Tensor) -> Tensor:
 
 
 def orthonormal(directions: Tensor) -> Tensor:
-    """Orthonormalise the directions of each example, the first first (Gram and Schmidt, twice).
+    """Orthonormalise the directions of each example, the first first (Gram and Schmidt), in float64.
 
     The first keeps its direction; each other loses its part along those before it.
 
@@ -159,9 +159,8 @@ def orthonormal(directions: Tensor) -> Tensor:
     for i in range(flat.shape[1]):
         rest = flat[:, i]
         before = torch.linalg.vector_norm(rest, dim=1)
-        for _ in range(2):
-            along = torch.einsum("nmd,nd->nm", basis, rest)
-            rest = rest - torch.einsum("nm,nmd->nd", along, basis)
+        along = torch.einsum("nmd,nd->nm", basis, rest)
+        rest = rest - torch.einsum("nm,nmd->nd", along, basis)
         after = torch.linalg.vector_norm(rest, dim=1)
         if bad := int((~(after > DEPENDENT * before)).sum()):
             raise InputError(

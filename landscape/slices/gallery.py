@@ -131,8 +131,8 @@ class Gallery:
             f"{passes}{twin} Left: the predicted class (paler: less sure); of the window "
             f"{words.several(shares)}. Middle and right: loss and margin of “{own}”; the thick "
             "line, margin 0, is the boundary. Dashed: where the plane leaves the box of valid "
-            f"images; {words.percent(view.inside, 2)} of the window lies inside, the rest is hatched"
-            + (" (its points were clipped to the box)." if self.clipped else ".")
+            f"images; {words.percent(view.inside, 2)} of the window lies inside, the rest is "
+            + ("hatched (and clipped to the box)." if self.clipped else "hatched.")
         )
 
     def _relief(self) -> Drawing:

@@ -124,3 +124,9 @@ def test_an_eigenvalue_that_is_rounding_has_no_eigenvector():
     found = slices.eigenvector_directions(loss, images, 2)
     assert found[:, 0].flatten(1).norm(dim=1).allclose(torch.ones(6))
     assert not found[:, 1].any()
+    # Three classes that differ along one direction only have a Hessian of rank 1, too.
+    three = nn.Sequential(nn.Flatten(), nn.Linear(9, 3)).requires_grad_(False)
+    three[1].weight.copy_(torch.tensor([[1.0], [2.0], [4.0]]) * two[1].weight[:1])
+    found = slices.eigenvector_directions(Loss(three, three(images).argmax(1)), images, 2)
+    assert found[:, 0].any()
+    assert not found[:, 1].any()

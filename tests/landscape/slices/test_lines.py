@@ -141,6 +141,25 @@ def test_a_ray_that_leads_nowhere_changes_nothing_and_one_beyond_the_box_is_know
     assert not far.inside.item()
 
 
+class Islands(nn.Module):
+    """On a line, class 0 but for two stretches of class 1: from 6 to 7.5, and beyond 10."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        at = images[:, 0]
+        lost = ((at > 6) & (at < 7.5)) | (at > 10)
+        return torch.stack([torch.zeros_like(at), lost.double() * 2 - 1], 1)
+
+
+def test_a_region_that_the_ladder_steps_over_is_not_found_by_halving_either():
+    loss, x = Loss(Islands(), torch.tensor([0])), torch.zeros(1, 2).double()
+    way = torch.tensor([[1.0, 0.0]]).double()
+    # The rungs are 1, 3, 9 and 27: the label is lost at the last, and kept at 9.
+    coarse = slices.first_change(loss, x, way, 27.0, start=1.0, points=4)
+    assert coarse.distance.item() == pytest.approx(10, rel=2e-3)
+    fine = slices.first_change(loss, x, way, 27.0, start=1.0, points=30)
+    assert fine.distance.item() == pytest.approx(6, rel=2e-3)
+
+
 def test_an_image_that_lacks_its_label_has_lost_it_at_once():
     halves = Loss(nn.Flatten(), torch.tensor([1]))
     found = slices.first_change(halves, torch.tensor([[0.9, 0.5]]), torch.tensor([[0.0, 1.0]]), 1.0)
