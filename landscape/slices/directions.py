@@ -137,7 +137,7 @@ def unit(directions: Tensor) -> Tensor:
 
 
 def orthonormal(directions: Tensor) -> Tensor:
-    """Orthonormalise the directions of each example, the first first (Gram and Schmidt), in float64.
+    """Orthonormalise the directions of each example in float64, the first first (Gram, Schmidt).
 
     The first keeps its direction; each other loses its part along those before it.
 

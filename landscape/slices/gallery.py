@@ -21,7 +21,8 @@ from landscape.slices.drawing.surfaces import class_legend, surface_panel
 from landscape.slices.drawing.triptych import Picture, triptych
 from landscape.slices.evaluation import CLIP
 from landscape.slices.kinds import EIGENVECTOR, THREE_INPUTS, TITLES
-from landscape.slices.pictured import CLOSE_UP, Scene
+from landscape.slices.pictured import CLOSE_UP
+from landscape.slices.scenes import Scene
 from landscape.slices.views import View, joint_shares, view_from
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from attacks.crafted_shards import save_artifacts
 from core.report import Finding, Report, words
 from core.report.drawing import Drawing, save_drawings
 from core.report.figures import FigureFiles, style
-from core.report.tables import intervals
 from core.report.versions import GENUINE
 from landscape.comparison import compare
 from landscape.figures import Groups
@@ -32,10 +31,11 @@ from landscape.slices import summaries
 from landscape.slices.drawing.averages import average_lines
 from landscape.slices.drawing.lasting import distance_forest, lasting_curves
 from landscape.slices.drawing.local import local_forest, local_lines
-from landscape.slices.findings import Summaries, distance_in_words, slice_findings
+from landscape.slices.findings import Summaries, slice_findings
 from landscape.slices.gallery import Gallery, gallery_of
-from landscape.slices.kinds import ALONG, GRADIENT, TITLES
+from landscape.slices.kinds import GRADIENT, TITLES
 from landscape.slices.measures import MEASURES
+from landscape.slices.tables import distance_table, local_table, way_table
 
 if TYPE_CHECKING:
     from core.studies import RunDirectory
@@ -90,14 +90,14 @@ def write(study: SlicesStudy, run: RunDirectory) -> dict[str, Any]:
     report.section("How far the label lasts")
     report.figure(*drawn["distances"])
     report.table(
-        _distance_table(told.distances, study),
+        distance_table(told.distances, study.labels, study.reach),
         "Distances to the first change of the label: the numbers of the figure. `changed` within "
         "the reach; `in the box`: of these, the share that happen at points that are images.",
     )
     report.figure(*drawn["lasting"])
     if len(told.ways):
         report.table(
-            _way_table(told.ways, study),
+            way_table(told.ways, study.labels),
             "The way between an image and its adversarial twin: how much of it the genuine image "
             "keeps its label for, and how much of it, going back, the twin keeps its own; medians "
             "with 95 % intervals. `twin deeper`: pairs in which the twin lies deeper in its "
@@ -111,7 +111,7 @@ def write(study: SlicesStudy, run: RunDirectory) -> dict[str, Any]:
         report.figure(*drawn["local_reach"])
         report.figure(*drawn["local_lines"])
         report.table(
-            _local_table(told.local, study),
+            local_table(told.local, study.labels),
             "How far slope, and slope and curvature, tell the change of the loss to within a fifth "
             "of it, and how far the label lasts: medians with 95 % intervals.",
         )
@@ -245,66 +245,6 @@ def _add_planes(
     if gallery.gif is not None and "moving_planes" in drawn:
         report.section("Moving along the way")
         report.animation(gallery.gif, *drawn["moving_planes"])
-
-
-def _distance_table(distances: pd.DataFrame, study: SlicesStudy) -> pd.DataFrame:
-    labels = {GENUINE: GENUINE, **study.labels}
-    return pd.DataFrame(
-        {
-            "along": distances["kind"].map(ALONG),
-            "group": distances["group"].map(labels),
-            "n": distances["n"],
-            "median distance": [
-                distance_in_words(row, study.reach) for _, row in distances.iterrows()
-            ],
-            "quartiles": [
-                f"{words.number(a)} to {words.number(b)}"
-                for a, b in zip(distances["q25"], distances["q75"], strict=True)
-            ],
-            "changed": intervals(
-                distances, ("changed", "changed_low", "changed_high"), scale=100, unit="%"
-            ),
-            "in the box": distances["inside"].map(words.percent),
-        }
-    )
-
-
-def _way_table(ways: pd.DataFrame, study: SlicesStudy) -> pd.DataFrame:
-    def shown(name: str, **options: Any) -> list[str]:
-        return intervals(ways, (name, f"{name}_low", f"{name}_high"), **options)
-
-    return pd.DataFrame(
-        {
-            "group": ways["group"].map(study.labels),
-            "n": ways["n"],
-            "length of the way": shown("way"),
-            "genuine label lasts": shown("forth", scale=100, unit="%"),
-            "twin's label lasts": shown("back", scale=100, unit="%"),
-            "twin deeper": [
-                words.count(int(k), int(n)) if np.isfinite(k) else "n/a"
-                for k, n in zip(ways["deeper"], ways["n"], strict=True)
-            ],
-            "p (Holm)": ways["p_holm"].map(words.p_value),
-        }
-    )
-
-
-def _local_table(local: pd.DataFrame, study: SlicesStudy) -> pd.DataFrame:
-    labels = {GENUINE: GENUINE, **study.labels}
-
-    def shown(name: str) -> list[str]:
-        return intervals(local, (name, f"{name}_low", f"{name}_high"))
-
-    return pd.DataFrame(
-        {
-            "along": local["kind"].map(ALONG),
-            "group": local["group"].map(labels),
-            "n": local["n"],
-            "slope holds to": shown("tangent_reach"),
-            "slope and curvature hold to": shown("parabola_reach"),
-            "label lasts to": shown("change"),
-        }
-    )
 
 
 def _subtitle(study: SlicesStudy) -> str:

@@ -11,13 +11,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from attacks import parse
 from attacks.crafted_shards import crafted_shards
-from attacks.recipe_lists import is_control
 from attacks.tables import images_of
 from core.errors import InputError, unknown_name
 from core.models import resolve_device
-from core.options import positive, split_list, within
+from core.options import positive, within
 from core.report.versions import GENUINE
 from core.studies import RunDirectory, Unit
 from core.studies.study import BLOCK, block_units
@@ -27,42 +25,20 @@ from landscape.groups.options import NONE
 from landscape.slices import report
 from landscape.slices.drawing.local import SHOWN
 from landscape.slices.evaluation import BOXES
-from landscape.slices.kinds import ALL, LINES, SLICES, TWIN
+from landscape.slices.kinds import LINES, TWIN
 from landscape.slices.measures import measure, way_between
+from landscape.slices.options import FARTHER, default_radius, has_radius, kinds_of, named_group
 from landscape.slices.pictured import (
-    Scene,
-    choose,
     frames_of,
     lines_of,
     planes_of,
 )
+from landscape.slices.scenes import Scene, choose
 
 CHOSEN = "chosen"
 """The key of the unit that chooses the attack of the twins and the examples that are drawn."""
-WIDER = 1.5
-"""The default radius, in multiples of the longest step that the attacks may make."""
-FARTHER = 16
-"""The default reach, in multiples of the radius."""
 COARSER = 0.6
 """The points along a side of the animation's planes, as a share of those of the still ones."""
-
-
-def default_radius(recipes: Sequence[str], pixels: int) -> float:
-    """Return the l2 radius of the slices: somewhat more than the attacks may move an image.
-
-    Without an attack that has a radius it is 1.2 % of the diagonal of the box.
-
-    >>> default_radius(["fgsm(norm=linf, eps=0.2)", "pgd(norm=l2, eps=1.0)"], 64)
-    2.4
-    """
-    lengths = []
-    for name in recipes:
-        recipe = parse(name)
-        eps, norm = recipe.get("eps"), recipe.get("norm")
-        if eps is not None and not is_control(name):
-            lengths.append(float(eps) * pixels**0.5 if norm == "linf" else float(eps))
-    longest = max((x for x in lengths if x > 0), default=0.008 * pixels**0.5)
-    return float(f"{WIDER * longest:.2g}")
 
 
 @dataclass(frozen=True)
@@ -149,7 +125,7 @@ class SlicesStudy(GroupStudy):
         """
         if self.twins is not None:
             return self.twins
-        ranged = {g: n for g, n in fooled.items() if g in self.attacks and _has_radius(g) and n}
+        ranged = {g: n for g, n in fooled.items() if g in self.attacks and has_radius(g) and n}
         chosen = ranged or fooled
         return max(chosen, key=lambda group: chosen[group]) if chosen else None
 
@@ -271,17 +247,7 @@ def plan(
     Raises:
         InputError: naming the option.
     """
-    kinds = split_list(slices, "--slices")
-    for kind in kinds:
-        if kind not in (*SLICES, ALL):
-            raise unknown_name("--slices", kind, (*SLICES, ALL))
-    if not kinds or (ALL in kinds and len(kinds) > 1):
-        raise InputError(f"--slices: expected {ALL}, or some of {', '.join(SLICES)}.")
-    if not set(LINES) & {*kinds} and kinds != [ALL]:
-        raise InputError(
-            "--slices: three_inputs is a plane; give at least one direction of lines, too: "
-            f"{', '.join(LINES)}."
-        )
+    kinds = kinds_of(slices)
     for name, number in (("radius", radius), ("reach", reach)):
         if number is not None:
             positive(number, f"--{name}")
@@ -306,7 +272,7 @@ def plan(
     )
     study = SlicesStudy(
         **groups,
-        slices=SLICES if kinds == [ALL] else tuple(kind for kind in SLICES if kind in kinds),
+        slices=kinds,
         twins=None,
         radius=radius or 0.0,
         reach=reach or 0.0,
@@ -327,26 +293,5 @@ def plan(
     if farthest < drawn:
         raise InputError(f"--reach: expected at least the radius {drawn:g}, found {farthest:g}.")
     return replace(
-        study, twins=_named(twins, study.attacking), radius=float(drawn), reach=float(farthest)
+        study, twins=named_group(twins, study.attacking), radius=float(drawn), reach=float(farthest)
     )
-
-
-def _named(name: str | None, attacking: Sequence[str]) -> str | None:
-    """Return the group that is asked for.
-
-    Raises:
-        InputError: there is no such attack.
-    """
-    if name is None or name in attacking:
-        return name
-    try:
-        canonical = str(parse(name, argument="--twins"))
-    except InputError:
-        canonical = name
-    if canonical not in attacking:
-        raise unknown_name("--twins", name, attacking)
-    return canonical
-
-
-def _has_radius(group: str) -> bool:
-    return parse(group).get("eps") is not None

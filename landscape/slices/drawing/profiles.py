@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from core.report.drawing import plain_ticks
-from core.report.figures import subplots
+from core.report.figures import style, subplots
 from landscape.slices.drawing.panels import INK
 from landscape.slices.drawing.scales import DECADES
 from landscape.slices.lines import LineSlice
@@ -78,13 +78,14 @@ def draw_line(
         logarithmic: whether the loss has a logarithmic axis; by default where it spans decades.
     """
     chosen = list(range(min(4, len(found.origin)))) if examples is None else list(examples)
-    figure, axes = subplots(1, len(chosen), size=(3.6, 3.4))
-    for ax, i in zip(axes.flat, chosen, strict=True):
-        profile_panel(ax, profile_of(found, i), logarithmic=logarithmic)
-        ax.set_title(f"example {i}", fontsize=11)
-    axes[0, 0].set_ylabel("loss (nats)")
-    profile_legend(figure, axes[0, 0])
-    figure.supxlabel("signed l2 distance along the direction (input units)", fontsize=12)
+    with style():
+        figure, axes = subplots(1, len(chosen), size=(3.6, 3.4))
+        for ax, i in zip(axes.flat, chosen, strict=True):
+            profile_panel(ax, profile_of(found, i), logarithmic=logarithmic)
+            ax.set_title(f"example {i}", fontsize=11)
+        axes[0, 0].set_ylabel("loss (nats)")
+        profile_legend(figure, axes[0, 0])
+        figure.supxlabel("signed l2 distance along the direction (input units)", fontsize=12)
     return figure
 
 

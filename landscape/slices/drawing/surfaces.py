@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 
+from core.report.figures import style
 from landscape.slices.drawing.looks import Look, class_look, marks, tinted
 from landscape.slices.drawing.panels import INK, class_handles, finer
 from landscape.slices.drawing.scales import Scale, loss_scale
@@ -46,12 +47,13 @@ def draw_surface(
     view = view_of(found, example)
     look = class_look(view.shares, class_names, first=[reference_of(found, example)])
     scale = loss_scale([view.loss])
-    figure = Figure(figsize=(7.2, 6.4))
-    panel = figure.add_axes((0.0, 0.06, 0.94, 0.92), projection="3d")
-    surface_panel(panel, view, look, scale, axes=axes)
-    class_legend(figure, [view], look)
-    if title:
-        figure.text(0.03, 0.97, title, va="top", fontsize=15, fontweight="bold")
+    with style():
+        figure = Figure(figsize=(7.2, 6.4))
+        panel = figure.add_axes((0.0, 0.06, 0.94, 0.92), projection="3d")
+        surface_panel(panel, view, look, scale, axes=axes)
+        class_legend(figure, [view], look)
+        if title:
+            figure.text(0.03, 0.97, title, va="top", fontsize=15, fontweight="bold")
     return figure
 
 

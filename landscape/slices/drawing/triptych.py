@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from core.errors import InputError
+from core.report.figures import style
 from landscape.slices.drawing.looks import Look, class_look, marks
 from landscape.slices.drawing.panels import (
     INK,
@@ -67,7 +68,8 @@ def draw_plane(
     """
     view, own = view_of(found, example), reference_of(found, example)
     look = class_look(view.shares, class_names, first=[own])
-    return triptych(view, look, axes=axes, title=title, reference=look.name(own))
+    with style():
+        return triptych(view, look, axes=axes, title=title, reference=look.name(own))
 
 
 def reference_of(found: PlaneSlice, example: int) -> int:

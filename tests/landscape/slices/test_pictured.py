@@ -10,13 +10,12 @@ from torch import nn
 from landscape.slices.kinds import SLICES
 from landscape.slices.pictured import (
     CLOSE_UP,
-    Scene,
-    choose,
     frame_places,
     frames_of,
     lines_of,
     planes_of,
 )
+from landscape.slices.scenes import Scene, choose
 from landscape.slices.views import view_from
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.errors import InputError
-from landscape.slices.study import default_radius, plan
+from landscape.slices.options import default_radius
+from landscape.slices.study import plan
 
 WHERE = {
     "model": "digits_convnet", "checkpoint": None, "normalisation": None, "stem": None,
