@@ -111,13 +111,16 @@ def table_of(view: View) -> pd.DataFrame:
     grid |= {f"{LOGIT}{c}": values.ravel() for c, values in view.logits.items()}
     marked = pd.DataFrame(
         [
-            {"point": name, "a": a, "b": b, "row": -1, "column": -1, "off": view.off.get(name, 0.0)}
-            for name, (a, b) in view.anchors.items()
+            {"point": name, "a": a, "b": b, "row": -1, "column": k, "off": view.off.get(name, 0.0)}
+            for k, (name, (a, b)) in enumerate(view.anchors.items())
         ]
     )
     corners = pd.DataFrame(
-        {"point": BOX, "a": view.box[:, 0], "b": view.box[:, 1], "row": -1, "column": -1}
-    )
+        {
+            "point": BOX, "a": view.box[:, 0], "b": view.box[:, 1], "row": -1,
+            "column": np.arange(len(view.box)),
+        }
+    )  # fmt: skip
     parts = [part for part in (pd.DataFrame(grid), marked, corners) if len(part)]
     return pd.concat(parts, ignore_index=True)
 
@@ -130,7 +133,8 @@ def view_from(table: pd.DataFrame) -> View:
     >>> view_from(table_of(flat)).loss.tolist(), view_from(table_of(flat)).anchors
     ([[1.0, 0.0], [0.0, 1.0]], {'here': (0.5, 0.5)})
     """
-    grid = table[table["point"] == ""].sort_values(["row", "column"], kind="stable")
+    table = table.sort_values(["row", "column"], kind="stable")
+    grid = table[table["point"] == ""]
     marked = table[~table["point"].isin(["", BOX])].set_index("point")
     h, w = int(grid["row"].max()) + 1, int(grid["column"].max()) + 1
 

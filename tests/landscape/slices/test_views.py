@@ -51,7 +51,8 @@ def test_a_table_gives_the_view_back_even_among_other_rows(view):
     # Joined with another plane, on which other classes occur.
     other = table.assign(**{"logit@7": 1.0, "kind": "other"})
     joined = pd.concat([table.assign(kind="own"), other], ignore_index=True)
-    back = view_from(joined[joined["kind"] == "own"])
+    shuffled = joined.sample(frac=1, random_state=0)
+    back = view_from(shuffled[shuffled["kind"] == "own"])
     for name in ("a", "b", "loss", "margin", "confidence", "box"):
         np.testing.assert_array_equal(getattr(back, name), getattr(view, name))
     assert back.anchors == view.anchors
