@@ -209,7 +209,7 @@ def _lines(
 
 
 def _frames(run: RunDirectory, scene: Scene) -> list[Frame]:
-    table = run.read("frames")
+    table = run.read("frames/")
     if "frame" not in table or scene.twin is None:
         return []
     found = []

@@ -9,13 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from core.errors import InputError
 from landscape.loss import Loss
 from landscape.slices.changes import first_change
 from landscape.slices.directions import (
+    DEPENDENT,
     eigenvector_directions,
     gradient_directions,
-    orthonormal,
     random_directions,
     towards,
 )
@@ -74,24 +73,20 @@ def planes_of(
             loss, x, axes, radius, points=points, anchors=anchors, box=box, batch_size=batch_size
         )
         found[kind] = drawn, names
-    if THREE_INPUTS in kinds and scene.twin is not None and scene.other is not None:
-        try:
-            whole = three_inputs(
-                loss, x, scene.twin, scene.other, points=points, box=box, batch_size=batch_size
-            )
-        except InputError:  # the twin lies on the way to the other image
-            whole = None
-        if whole is not None:
-            found[THREE_INPUTS] = whole, AXES[THREE_INPUTS]
-            step = float(whole.anchors["adversarial"][0, 0])
-            if step < NEAR * float(whole.a[0, -1] - whole.a[0, 0]):
-                found[CLOSE_UP] = (
-                    plane(
-                        loss, whole.plane.origin, whole.plane.axes, 2.5 * step, points=points,
-                        anchors=anchors, box=box, batch_size=batch_size,
-                    ),
-                    AXES[THREE_INPUTS],
-                )  # fmt: skip
+    if THREE_INPUTS in kinds and _spans_a_plane(scene):
+        assert scene.twin is not None
+        assert scene.other is not None
+        whole = three_inputs(
+            loss, x, scene.twin, scene.other, points=points, box=box, batch_size=batch_size
+        )
+        found[THREE_INPUTS] = whole, AXES[THREE_INPUTS]
+        step = float(whole.anchors["adversarial"][0, 0])
+        if step < NEAR * float(whole.a[0, -1] - whole.a[0, 0]):
+            near = plane(
+                loss, whole.plane.origin, whole.plane.axes, 2.5 * step, points=points,
+                anchors=anchors, box=box, batch_size=batch_size,
+            )  # fmt: skip
+            found[CLOSE_UP] = near, AXES[THREE_INPUTS]
     tables = [
         table_of(view_of(drawn)).assign(kind=kind, first=names[0], second=names[1])
         for kind, (drawn, names) in found.items()
@@ -104,31 +99,54 @@ def _axes(
 ) -> dict[str, tuple[Tensor, tuple[str, str]]]:
     """Return the axes of the planes around the example itself, and their names."""
     x = scene.image
-    random = random_directions(x, 2, seed=seed, ids=[scene.id])
+    spares = random_directions(x, 3, seed=seed, ids=[scene.id]).unbind(1)
     gradient = gradient_directions(loss, x, batch_size=batch_size)
-    wanted: dict[str, tuple[list[Tensor], tuple[str, str]]] = {
-        RANDOM: ([random[:, 0], random[:, 1]], AXES[RANDOM]),
-        GRADIENT: ([gradient, random[:, 0]], AXES[GRADIENT]),
+    wanted: dict[str, tuple[Tensor, ...]] = {
+        RANDOM: spares[:2],
+        GRADIENT: (gradient, spares[0]),
     }
     if EIGENVECTOR in kinds:
-        vectors = eigenvector_directions(loss, x, 2, seed=seed, ids=[scene.id])
-        first, second = vectors[:, 0], vectors[:, 1]
-        names = AXES[EIGENVECTOR]
-        if not second.any():  # the Hessian of a classifier of two classes has rank 1
-            second, names = random[:, 0], (names[0], "a random direction")
-        wanted[EIGENVECTOR] = ([first, second], names)
+        wanted[EIGENVECTOR] = eigenvector_directions(loss, x, 2, seed=seed, ids=[scene.id]).unbind(
+            1
+        )
     if scene.twin is not None:
-        way = towards(x, scene.twin)
-        wanted[TWIN] = ([way, gradient], AXES[TWIN])
+        wanted[TWIN] = (towards(x, scene.twin), gradient)
     found = {}
-    for kind, (pair, names) in wanted.items():
-        if kind in kinds and all(direction.any() for direction in pair):
-            try:
-                found[kind] = orthonormal(torch.stack(pair, 1)), names
-            except InputError:  # the way to the twin is the gradient's
-                stacked = torch.stack([pair[0], random[:, 0]], 1)
-                found[kind] = orthonormal(stacked), (names[0], "a random direction")
+    for kind, pair in wanted.items():
+        # The first axis is what the plane is named after.
+        if kind in kinds and pair[0].any():
+            axes, own = _basis(pair, spares)
+            first, second = AXES[kind]
+            found[kind] = axes, (first, second if own[1] else AXES[GRADIENT][1])
     return found
+
+
+def _spans_a_plane(scene: Scene) -> bool:
+    """Say whether an example has a twin and another image, which do not lie on one line with it."""
+    if scene.twin is None or scene.other is None:
+        return False
+    ways = [scene.twin - scene.image, scene.other - scene.image]
+    return all(way.any() for way in ways) and len(_basis(ways, ())[1]) == 2
+
+
+def _basis(wanted: Sequence[Tensor], spares: Sequence[Tensor]) -> tuple[Tensor, list[bool]]:
+    """Return orthonormal axes `(1, m, ...)`, and whether each is the direction that was wanted.
+
+    A direction that is 0, or lies in the span of those before it, is replaced by a spare one: the
+    Hessian of a classifier of two classes has one eigenvector, and a way may be the gradient's.
+    """
+    basis: list[Tensor] = []
+    own = []
+    for direction in wanted:
+        for candidate in (direction, *spares):
+            rest = candidate.double()
+            for axis in basis:
+                rest = rest - (rest * axis).sum() * axis
+            if rest.norm() > DEPENDENT * candidate.double().norm():
+                basis.append(rest / rest.norm())
+                own.append(candidate is direction)
+                break
+    return torch.stack(basis, 1).to(wanted[0]), own
 
 
 def lines_of(
@@ -201,7 +219,8 @@ def frames_of(
     *,
     radius: float,
     points: int,
-    count: int,
+    places: Sequence[float] | np.ndarray,
+    first: int = 0,
     box: str = MARK,
     seed: int = 0,
     batch_size: int = 256,
@@ -211,24 +230,33 @@ def frames_of(
     There are two in every frame: of two random directions, and of the two top eigenvectors of the
     input Hessian at the genuine image, both without their part along the way.
 
+    Args:
+        classifier: of the loss.
+        scene: the example.
+        radius: of the planes, l2 in input units.
+        points: along a side.
+        places: of the planes, in multiples of the way.
+        first: the number of the first of these frames.
+        box: what to do beyond [0, 1].
+        seed: of the random directions.
+        batch_size: rows per forward pass.
+
     Returns:
         The tables of `views.table_of` with the columns `kind` (`random` or `eigenvector`), `frame`
-        and `place` (of the plane, in multiples of the way); empty where the example has no twin.
+        and `place`; empty where the example has no twin.
 
-    Cost: `2 count points^2` forward passes.
+    Cost: `2 points^2` forward passes for each place.
     """
     if scene.twin is None:
         return pd.DataFrame()
     x, step = scene.image, scene.twin - scene.image
     loss = Loss(classifier, torch.tensor([scene.label], device=x.device))
-    random = random_directions(x, 2, seed=seed, ids=[scene.id])
-    vectors = eigenvector_directions(loss, x, 2, seed=seed, ids=[scene.id])
-    if not vectors[:, 1].any():
-        vectors[:, 1] = random[:, 0]
+    spares = random_directions(x, 4, seed=seed, ids=[scene.id]).unbind(1)
+    vectors = eigenvector_directions(loss, x, 2, seed=seed, ids=[scene.id]).unbind(1)
     tables = []
-    for kind, pair in ((RANDOM, random), (EIGENVECTOR, vectors)):
-        axes = orthonormal(torch.cat([step.unsqueeze(1), pair], 1))[:, 1:]
-        places = frame_places(count)
+    for kind, pair in ((RANDOM, spares[:2]), (EIGENVECTOR, vectors)):
+        axes = _basis([step, *pair], spares)[0][:, 1:]
+        count = len(places)
         centres = torch.cat([x + float(place) * step for place in places])
         many = Loss(classifier, loss.labels.expand(count).clone())
         drawn = plane(
@@ -237,5 +265,5 @@ def frames_of(
         )  # fmt: skip
         for k, place in enumerate(places):
             table = table_of(view_of(drawn, k))
-            tables.append(table.assign(kind=kind, frame=k, place=float(place)))
+            tables.append(table.assign(kind=kind, frame=first + k, place=float(place)))
     return pd.concat(tables, ignore_index=True)

@@ -56,9 +56,9 @@ The first change of the label is looked for on 32 distances in geometric progres
 reach, and then by bisection. A region of another label that lies between two of them is stepped
 over, so that distances are, if anything, too large; labels that never changed count as the reach,
 which makes means and medians lower bounds. Slope and curvature are the first and second derivative
-of the loss along the direction, exact for the linear piece that a ReLU network is around the image.
-They hold as far as the error stays within a fifth of the change of the loss itself, looked at on 17
-distances, half octaves apart, and interpolated between them.
+of the loss along the direction, exact for the linear piece that a ReLU network is around the image,
+and never clipped. They hold as far as the error stays within a fifth of the change of the loss
+itself, looked at on 17 distances, half octaves apart, and interpolated between them.
 
 Planes are evaluated on a grid; in pictures, logits and losses are interpolated between its points,
 linearly. The outline of the box on a plane is exact.

@@ -18,7 +18,7 @@ from core.models import resolve_device
 from core.options import positive, within
 from core.report.versions import GENUINE
 from core.studies import RunDirectory, Unit
-from core.studies.study import BLOCK, block_units
+from core.studies.study import BLOCK, block_units, blocks
 from landscape.comparison import SUCCESS
 from landscape.groups import GroupStudy, resolved_groups
 from landscape.groups.options import NONE
@@ -28,15 +28,13 @@ from landscape.slices.evaluation import BOXES
 from landscape.slices.kinds import LINES, TWIN
 from landscape.slices.measures import measure, way_between
 from landscape.slices.options import FARTHER, default_radius, has_radius, kinds_of, named_group
-from landscape.slices.pictured import (
-    frames_of,
-    lines_of,
-    planes_of,
-)
+from landscape.slices.pictured import frame_places, frames_of, lines_of, planes_of
 from landscape.slices.scenes import Scene, choose
 
 CHOSEN = "chosen"
 """The key of the unit that chooses the attack of the twins and the examples that are drawn."""
+FRAMES = 7
+"""Frames of the animation in a unit."""
 COARSER = 0.6
 """The points along a side of the animation's planes, as a share of those of the still ones."""
 
@@ -69,8 +67,9 @@ class SlicesStudy(GroupStudy):
         units = [*self.craft_units(), Unit(CHOSEN, first)]
         units += block_units("planes", "example", slots, phase=first + 1)
         units += block_units("closely", "example", slots[:SHOWN], phase=first + 1)
-        if self.frames and self.pictures:
-            units.append(Unit("frames", first + 1))
+        if self.pictures:
+            spans = blocks(self.frames, size=FRAMES)
+            units += block_units("frames", "example", spans, phase=first + 1)
         for group in [GENUINE, *self.groups, *self.same_class]:
             spans = self.spans + self.pool_spans if group == GENUINE else self.spans
             units += block_units("lines", group, spans, phase=first + 2, group=group)
@@ -155,7 +154,9 @@ class SlicesStudy(GroupStudy):
     def _drawn(self, unit: Unit, run: RunDirectory) -> pd.DataFrame:
         """Evaluate what is drawn of one example: planes, fine lines, or the animation."""
         drawn = self.scenes(run)
-        place = unit.settings.get("start", 0)
+        start, stop = unit.settings["start"], unit.settings["stop"]
+        task = unit.key.partition("/")[0]
+        place = 0 if task == "frames" else start
         if place >= len(drawn):
             return pd.DataFrame({"id": []})
         scene = drawn[place]
@@ -163,10 +164,13 @@ class SlicesStudy(GroupStudy):
             "radius": self.radius, "box": self.box, "seed": self.seed,
             "batch_size": self.batch_size,
         }  # fmt: skip
-        if unit.key == "frames":
+        if task == "frames":
             side = max(3, round(COARSER * self.resolution) // 2 * 2 + 1)
-            table = frames_of(self.classifier, scene, points=side, count=self.frames, **common)
-        elif unit.key.startswith("closely/"):
+            places = frame_places(self.frames)[start:stop]
+            table = frames_of(
+                self.classifier, scene, points=side, places=places, first=start, **common
+            )
+        elif task == "closely":
             table = lines_of(self.classifier, scene, self.kinds, reach=self.reach, **common)
         else:
             table = planes_of(self.classifier, scene, self.slices, points=self.resolution, **common)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -111,10 +112,38 @@ def test_a_scene_without_a_twin_has_the_planes_that_need_none():
     alone = Scene("zero", x, int(classifier(x).argmax(1)), None, None, "")
     table = planes_of(classifier, alone, SLICES, radius=1.0, points=5)
     assert set(table["kind"]) == {"random", "gradient", "eigenvector"}
-    assert frames_of(classifier, alone, radius=1.0, points=5, count=6).empty
+    assert frames_of(classifier, alone, radius=1.0, points=5, places=[0, 1]).empty
     lines = lines_of(classifier, alone, ("gradient", "twin"), radius=1.0, reach=5.0, points=9)
     assert set(lines["kind"]) == {"gradient"}
     assert planes_of(classifier, alone, ("three_inputs",), radius=1.0, points=5).empty
+
+
+def test_planes_and_frames_of_a_linear_classifier_whose_way_is_its_gradient():
+    torch.manual_seed(5)
+    classifier = nn.Sequential(nn.Flatten(), nn.Linear(9, 2)).requires_grad_(False)
+    x = images(1)
+    label = int(classifier(x).argmax(1))
+    weights = classifier[1].weight
+    way = (weights[1 - label] - weights[label]).reshape(1, 1, 3, 3)
+    own = Scene("zero", x, label, x + way, images(2)[1:], "one")
+    table = planes_of(classifier, own, SLICES, radius=1.0, points=5)
+    names = table.groupby("kind")["second"].first()
+    assert names["twin"] == names["eigenvector"] == "a random direction"
+    assert names["three_inputs"] == "towards another image"
+    frames = frames_of(classifier, own, radius=1.0, points=5, places=[0.0, 1.0])
+    # Across the way nothing changes: each frame has one class.
+    assert frames.groupby(["kind", "frame"])["prediction"].nunique().eq(1).all()
+
+
+def test_a_twin_on_the_line_to_the_other_image_has_no_plane_of_three_inputs():
+    classifier = net(4)
+    x = images(2)
+    label = int(classifier(x[:1]).argmax(1))
+    own = Scene("zero", x[:1], label, (x[:1] + x[1:]) / 2, x[1:], "one")
+    assert planes_of(classifier, own, ("three_inputs",), radius=1.0, points=5).empty
+    assert set(planes_of(classifier, own, SLICES, radius=1.0, points=5)["kind"]) == {
+        "random", "gradient", "eigenvector", "twin",
+    }  # fmt: skip
 
 
 def test_fine_lines_go_somewhat_beyond_the_first_change():
@@ -140,7 +169,11 @@ def test_the_frames_hold_the_image_and_its_twin_and_reach_beyond_both(count):
 def test_the_moving_planes_are_at_right_angles_to_the_way():
     classifier = net(4)
     own = scene(classifier)
-    table = frames_of(classifier, own, radius=1.0, points=5, count=6)
+    table = frames_of(classifier, own, radius=1.0, points=5, places=frame_places(6))
+    part = frames_of(classifier, own, radius=1.0, points=5, places=frame_places(6)[4:], first=4)
+    late = table[table["frame"] >= 4].reset_index(drop=True)
+    shared = [c for c in late if c in part]
+    pd.testing.assert_frame_equal(late[shared], part[shared], rtol=1e-4, atol=1e-5)
     assert set(table["kind"]) == {"random", "eigenvector"}
     assert table["frame"].nunique() == 6
     assert own.twin is not None
