@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ FULL = 2
 """Examples whose plane has a figure of its own; the sheets have all."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Gallery:
     """What is drawn of a study.
 
@@ -47,7 +47,6 @@ class Gallery:
         names: of all classes.
         twins: the short name of the attack that made the twins.
         clipped: whether points outside the box were clipped to it.
-        gif: the animation, once it is written.
     """
 
     scenes: list[Scene]
@@ -59,10 +58,9 @@ class Gallery:
     names: Sequence[str]
     twins: str
     clipped: bool
-    gif: Path | None = field(default=None)
 
-    def drawings(self, kinds: Sequence[str], folder: Path) -> list[Drawing]:
-        """Draw everything there is to draw, and write the animation into a folder."""
+    def drawings(self, kinds: Sequence[str]) -> list[Drawing]:
+        """Draw everything there is to draw of these kinds of planes."""
         if not self.scenes:
             return []
         found = [self._plane(i) for i in range(min(FULL, len(self.scenes)))]
@@ -75,13 +73,22 @@ class Gallery:
         shown = [kind for kind in kinds if any(kind in views for views in self.views)]
         found += [label_sheet(rows, shown), loss_sheet(rows, shown)]
         if self.frames:
-            scene = self.scenes[0]
-            assert scene.twin is not None
-            step = float((scene.twin - scene.image).flatten().double().norm())
-            folder.mkdir(parents=True, exist_ok=True)
-            self.gif = write_gif(self.frames, self.looks[0], step, folder / "moving_planes.gif")
-            found.append(key_sheet(self.frames, self.looks[0], step))
+            found.append(key_sheet(self.frames, self.looks[0], self._way))
         return found
+
+    def animation(self, folder: Path) -> Path | None:
+        """Write the animation into a folder; None where there is none."""
+        if not self.frames:
+            return None
+        path = folder / "moving_planes.gif"
+        return write_gif(self.frames, self.looks[0], self._way, path)
+
+    @property
+    def _way(self) -> float:
+        """The l2 length of the way from the first example to its twin."""
+        scene = self.scenes[0]
+        assert scene.twin is not None
+        return float((scene.twin - scene.image).flatten().double().norm())
 
     def _has(self, example: int, kind: str) -> bool:
         return example < len(self.views) and kind in self.views[example]

@@ -83,6 +83,8 @@ def write(study: SlicesStudy, run: RunDirectory) -> dict[str, Any]:
         found += findings(comparison, study.labels, lead)
     gallery = gallery_of(study, run, table)
     drawn = _draw(table, told, groups, study, run, gallery)
+    with style():
+        gif = gallery.animation(run.figures)
 
     report = Report("The landscape around images, in slices", _subtitle(study))
     for finding in found:
@@ -104,6 +106,9 @@ def write(study: SlicesStudy, run: RunDirectory) -> dict[str, Any]:
             "region.",
         )
     _add_planes(report, gallery, drawn, study, twins)
+    if gif is not None:
+        report.section("Moving along the way")
+        report.animation(gif, *drawn["moving_planes"])
     report.section("Lines through many images")
     report.figure(*drawn["lines"])
     if "local_lines" in drawn:
@@ -208,7 +213,7 @@ def _draw(
             distance_forest(told.distances, groups, study.reach),
             lasting_curves(table, study.kinds, groups, study.reach),
             average_lines(told.profiles, study.kinds, groups),
-            *gallery.drawings(study.slices, run.figures),
+            *gallery.drawings(study.slices),
         ]
         if gallery.scenes:
             names = study.all_images.class_names
@@ -242,9 +247,6 @@ def _add_planes(
     for name in ("relief", "label_sheet", "loss_sheet"):
         if name in drawn:
             report.figure(*drawn[name])
-    if gallery.gif is not None and "moving_planes" in drawn:
-        report.section("Moving along the way")
-        report.animation(gallery.gif, *drawn["moving_planes"])
 
 
 def _subtitle(study: SlicesStudy) -> str:

@@ -143,6 +143,5 @@ def lasting_curves(
         figure,
         pd.concat(data, ignore_index=True) if data else pd.DataFrame(),
         "The share of the examples whose label has not yet changed at this distance, with 95 % "
-        "intervals (Wilson). A boundary that lies in one direction only is far away in nearly all "
-        "others.",
+        "intervals (Wilson).",
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.contour import QuadContourSet
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import Stroke, withStroke
@@ -117,7 +117,7 @@ def outside(ax: Axes, view: View) -> None:
     ax.add_patch(patch)
 
 
-def points(ax: Axes, view: View, look: Look | None = None, *, size: float = 1.0) -> list[Any]:
+def points(ax: Axes, view: View, *, size: float = 1.0) -> list[Line2D]:
     """Mark the anchors that lie in the window; a hollow mark lies off the plane.
 
     Returns:

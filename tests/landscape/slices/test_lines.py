@@ -81,7 +81,7 @@ def test_a_reach_ends_at_the_first_error_even_if_later_points_fit():
     assert found["tangent"].item() == 0.0
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.integers(2, 5))
 def test_the_first_change_of_a_linear_classifier_is_where_its_nearest_rival_meets_it(seed, classes):
     net = linear_classifier(seed, classes)
