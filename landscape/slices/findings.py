@@ -68,7 +68,8 @@ def _boundary(
             f"{n} genuine images that are classified correctly are too few for a claim (at least "
             f"{LEAST_PAIRS} are needed)."
         )
-    said = [f"{distance_in_words(rows[kind], reach)} along {ALONG[kind]}" for kind in kinds]
+    known = [kind for kind in kinds if rows[kind]["n"]]
+    said = [f"{distance_in_words(rows[kind], reach)} along {ALONG[kind]}" for kind in known]
     text = (
         f"From a genuine image the label first changes after a median l2 distance of "
         f"{words.several(said)}."
