@@ -172,6 +172,6 @@ def _captured(captured: pd.DataFrame, pixels: int) -> list[Finding]:
         Finding(
             f"What a plane does not show: of the squared length of the way from a genuine image to "
             f"its twin, {words.several(said)} (means of {int(rows['n'].max())} images; two of "
-            f"{pixels:,} dimensions would by chance hold {words.percent(2 / pixels)})."
+            f"{pixels:,} dimensions would by chance hold {words.number(200 / pixels)}%)."
         )
     ]

@@ -164,8 +164,9 @@ class Gallery:
             pd.concat([_shares(views[k], look).assign(plane=k) for k in shown], ignore_index=True),
             f"Planes through the first image as reliefs: height is the loss of “{own}” (where it "
             "spans decades, its logarithm, cut off at the ends of the scale), colour the predicted "
-            "class; below, the contours of the loss. Circle: the image; diamond: its twin (projected where it lies off the plane); "
-            "square: another image. Axes: l2 distance in input units.",
+            "class; below, the contours of the loss. Circle: the image; diamond: its twin, "
+            "projected where it lies off the plane; square: another image. Axes: l2 distance in "
+            "input units.",
         )
 
 
