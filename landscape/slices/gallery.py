@@ -97,7 +97,7 @@ class Gallery:
         scene = self.scenes[example]
         own = self.names[scene.label]
         taken = self.lines[example].get("adversarial")
-        return own if taken is None else f"{own} → {self.names[taken[0]]}"
+        return own if taken is None else f"{own}\n→ {self.names[taken[0]]}"
 
     def _plane(self, example: int, kind: str = THREE_INPUTS) -> Drawing:
         """Draw one plane of one example in full; without three inputs, the first kind it has."""
@@ -148,9 +148,9 @@ class Gallery:
         views, look = self.views[0], self.looks[0]
         wanted = [k for k in (THREE_INPUTS, EIGENVECTOR, *views) if k in views]
         shown = list(dict.fromkeys(wanted))[:2]
-        figure = Figure(figsize=(6.2 * len(shown), 5.9))
+        figure = Figure(figsize=(6.2 * len(shown), 6.1))
         for i, kind in enumerate(shown):
-            ax = figure.add_axes((i / len(shown) - 0.01, 0.06, 1 / len(shown), 0.88),
+            ax = figure.add_axes((i / len(shown) - 0.01, 0.09, 1 / len(shown), 0.86),
                                  projection="3d")  # fmt: skip
             surface_panel(ax, views[kind], look, loss_scale([views[kind].loss]),
                           axes=self.axes[0][kind])  # fmt: skip

@@ -61,7 +61,7 @@ and never clipped. They hold as far as the error stays within a fifth of the cha
 itself, looked at on 17 distances, half octaves apart, and interpolated between them.
 
 Planes are evaluated on a grid; in pictures, logits and losses are interpolated between its points,
-linearly. The outline of the box on a plane is exact.
+linearly, in reliefs by cubic splines. The outline of the box on a plane is exact.
 """
 
 

@@ -52,8 +52,8 @@ def average_lines(summary: pd.DataFrame, kinds: Sequence[str], groups: Groups) -
         summary,
         "The landscape along lines through many images: median loss, mean margin (below 0 another "
         "class leads) and the share that keeps the label, with 95 % bands. To the right the loss "
-        "rises along gradient and eigenvector, and the twin lies there. Dotted: the share of "
-        "genuine points that are images at all, all pixels in [0, 1].",
+        "rises along gradient and eigenvector, and the twin lies there, of the images that have "
+        "one. Dotted: the share of genuine points that are images at all, all pixels in [0, 1].",
     )
 
 

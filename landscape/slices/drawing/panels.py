@@ -203,10 +203,10 @@ def _regions(view: View, look: Look) -> tuple[np.ndarray, np.ndarray]:
     return picture, chosen
 
 
-def finer(values: np.ndarray, target: list[int]) -> np.ndarray:
-    """Interpolate a grid linearly to another size, the corners kept."""
+def finer(values: np.ndarray, target: list[int], *, order: int = 1) -> np.ndarray:
+    """Interpolate a grid to another size, linearly or by splines of an order, corners kept."""
     factors = [t / s for t, s in zip(target, values.shape, strict=True)]
-    found: np.ndarray = zoom(values, factors, order=1, mode="nearest", grid_mode=False)
+    found: np.ndarray = zoom(values, factors, order=order, mode="nearest", grid_mode=False)
     return found
 
 
@@ -241,7 +241,7 @@ def _name_regions(ax: Axes, view: View, chosen: np.ndarray, look: Look, size: fl
         margin = round(wide * side)
         depth[:, :margin] = depth[:, side - margin :] = 0
         row, column = np.unravel_index(depth.argmax(), depth.shape)
-        if depth[row, column] < 0.75:
+        if depth[row, column] < 0.85:
             continue
         ax.text(
             float(a[column]), float(b[row]), name, ha="center", va="center", fontsize=size,

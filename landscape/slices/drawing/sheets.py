@@ -53,7 +53,12 @@ def label_sheet(rows: Sequence[Row], kinds: Sequence[str]) -> Drawing:
             points(ax, view, size=0.7)
             for c, share in view.shares.items():
                 data.append(
-                    {"example": row.title, "kind": kind, "class": row.look.name(c), "share": share}
+                    {
+                        "example": row.title.replace("\n", " "),
+                        "kind": kind,
+                        "class": row.look.name(c),
+                        "share": share,
+                    }
                 )
     return Drawing(
         "label_sheet",
@@ -80,7 +85,7 @@ def loss_sheet(rows: Sequence[Row], kinds: Sequence[str]) -> Drawing:
             filled = loss_panel(ax, view, scale)
             points(ax, view, size=0.7)
             low, middle, high = np.quantile(view.loss, [0, 0.5, 1])
-            data.append({"example": row.title, "kind": kind, "least loss": low,
+            data.append({"example": row.title.replace("\n", " "), "kind": kind, "least loss": low,
                          "median loss": middle, "largest loss": high})  # fmt: skip
     if filled is not None:
         width, height = figure.get_size_inches()

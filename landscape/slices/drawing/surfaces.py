@@ -91,7 +91,9 @@ def surface_panel(
     a = np.linspace(float(view.a[0]), float(view.a[-1]), side)
     b = np.linspace(float(view.b[0]), float(view.b[-1]), side)
     x, y = np.meshgrid(a, b)
-    fine = finer(np.clip(to_height(view.loss, scale), low, high), [side, side])
+    cut = np.clip(to_height(view.loss, scale), low, high)
+    # Straight pieces would leave teeth on steep slopes that run across the grid.
+    fine = np.clip(finer(cut, [side, side], order=3), low, high)
     painted = _painted(view, look, scale, fine, (high - low) / _RELIEF)
     floor = low - 0.45 * (high - low)
     ax.contourf(
@@ -138,7 +140,7 @@ def _painted(view: View, look: Look, scale: Scale, fine: np.ndarray, unit: float
     Lines drawn by themselves would be seen through the relief.
     """
     target = list(fine.shape)
-    scores = np.stack([finer(own, target) for own in view.logits.values()])
+    scores = np.stack([finer(own, target, order=3) for own in view.logits.values()])
     order, logits = scores.argmax(0), np.sort(scores, axis=0)
     classes = list(view.logits)
     colours = np.zeros((*target, 3))
@@ -150,10 +152,12 @@ def _painted(view: View, look: Look, scale: Scale, fine: np.ndarray, unit: float
     sun = np.array([-0.45, -0.35, 0.82])
     light = 0.5 + 0.55 * np.clip(normal @ (sun / np.linalg.norm(sun)), 0, 1)
     colours = np.clip(colours * light[..., None], 0, 1)
-    for level in to_height(scale.ticks, scale):
-        colours *= 1 - 0.2 * _line(fine - level, 0.4)[..., None]
+    # What is a line from above is a broad band on a wall.
+    level = np.clip(2.5 * normal[..., 2:], 0, 1)
+    for height in to_height(scale.ticks, scale):
+        colours *= 1 - 0.2 * level * _line(fine - height, 0.4)[..., None]
     if len(logits) > 1:
-        colours *= 1 - 0.85 * _line(logits[-1] - logits[-2], 0.7)[..., None]
+        colours *= 1 - 0.85 * level * _line(logits[-1] - logits[-2], 0.7)[..., None]
     return colours
 
 
