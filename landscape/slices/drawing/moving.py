@@ -75,9 +75,9 @@ def frame_pictures(
     _way(way, frames, look)
     (dot,) = way.plot([], [], "o", markersize=8, color="white", markeredgecolor=INK,
                       markeredgewidth=1.6, zorder=5)  # fmt: skip
-    figure.text(0.055, 0.975, "Planes across the way from an image to its adversarial twin",
-                fontsize=12, fontweight="bold", va="top")  # fmt: skip
-    said = figure.text(0.735, 0.925, "", fontsize=9.5, va="top")
+    figure.text(0.055, 0.975, "Planes across the way from an image to its twin", fontsize=12,
+                fontweight="bold", va="top")  # fmt: skip
+    said = figure.text(0.735, 0.96, "", fontsize=9, va="top", linespacing=1.25)
     _legend(figure, frames, look)
     figure.text(0.98, 0.02, f"way: l2 {step:.3g}", fontsize=8.5, ha="right", color="0.35")
     for frame in frames:
@@ -92,7 +92,7 @@ def frame_pictures(
         where = {0.0: "at the image", 1.0: "at its twin"}.get(
             frame.place, f"{words.number(frame.place, 2)} of the way"
         )
-        said.set_text(f"{where}, {look.name(frame.centre[2])}")
+        said.set_text(f"{where}:\n{look.name(frame.centre[2])}")
         canvas.draw()
         yield Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
