@@ -18,6 +18,7 @@ BENCHMARKS = (
     "noisy_step",
     "curvature",
     "connectivity",
+    "slices",
     "image_loading",
 )
 COLUMNS = ["benchmark", "contender", "metric", "value", "unit", "ratio_to_ours", "note"]

@@ -1,7 +1,7 @@
 """The landscape of a classifier's loss over its inputs.
 
-Modules: `flatness` (how the loss rises around an input), `curvature` (its second derivatives) and
-`connectivity` (paths of low loss between inputs).
+Modules: `flatness` (how the loss rises around an input), `curvature` (its second derivatives),
+`connectivity` (paths of low loss between inputs) and `slices` (pictures of lines and planes).
 Each holds pure functions on tensors and, where it is a command, `run(...)`, the study itself.
 `compare` compares groups of examples in any table of measures, raw and at equal loss.
 """
@@ -14,6 +14,7 @@ _NAMES: dict[str, str | None] = {
     "connectivity": None,
     "curvature": None,
     "flatness": None,
+    "slices": None,
 }
 __all__ = sorted(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)

@@ -122,7 +122,8 @@ def compare(
             {"group": group, "measure": name} | _paired(*side.twins(name), kinds[name], seed)
             for group, side in sides.items()
             for name in columns
-        ]
+        ],
+        columns=["group", "measure", "n", "effect", *_TWIN_NUMBERS],
     )
     paired["p_holm"] = holm(paired["p"])
     discriminated = [

@@ -92,6 +92,22 @@ class Report:
             alt=alt or caption,
         )
 
+    def animation(self, gif: Path, stills: FigureFiles, caption: str, *, alt: str = "") -> None:
+        """Add an animation that moves only for those who ask for it.
+
+        The page shows the stills, and so does its print; the animation is one click away.
+
+        Args:
+            gif: the animation.
+            stills: a figure of some of its frames, which tells the same.
+            caption: what both show.
+            alt: for those who cannot see them; by default the caption.
+        """
+        self.figure(stills, caption, alt=alt)
+        block = self._sections[-1]["blocks"][-1]
+        block["animation"] = pictures.data_uri(gif)
+        block["files"] = [*block["files"], gif]
+
     def table(
         self,
         data: pd.DataFrame,

@@ -49,14 +49,18 @@ def png(image: ArrayLike) -> bytes:
 def data_uri(image: ArrayLike | bytes | Path) -> str:
     """Return a PNG (an image array, its bytes, or a file) as a URI that a page can hold.
 
+    A file may also be a GIF.
+
     >>> data_uri(np.zeros((1, 2, 2)))[:22]
     'data:image/png;base64,'
     """
+    kind = "png"
     if isinstance(image, Path):
         content = image.read_bytes()
+        kind = "gif" if image.suffix == ".gif" else kind
     else:
         content = image if isinstance(image, bytes) else png(image)
-    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
 
 
 def grid(images: Sequence[ArrayLike] | np.ndarray, columns: int, gap: int = 1) -> np.ndarray:

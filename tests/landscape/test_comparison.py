@@ -193,6 +193,17 @@ def test_only_successes_and_their_own_twins_are_paired():
     assert genuine["loss"].tolist() == [2.0]
 
 
+def test_without_a_measure_the_loss_is_the_only_row():
+    one = {"pool": False, "clean_correct": True, "label_changed": True, "confidence": 0.9}
+    rows = {"id": list("abc"), "loss": [0.1, 0.2, 0.3], "label": 0, "l2": 0.1, "linf": 0.1, **one}
+    genuine = pd.DataFrame(rows).assign(group="genuine", status="", prediction=0)
+    ours = pd.DataFrame(rows).assign(group="fgsm", status="success", prediction=1)
+    found = compare(pd.concat([genuine, ours], ignore_index=True), {})
+    assert found.paired.empty
+    assert found.discrimination["measure"].tolist() == ["loss"]
+    assert found.groups["compared"].tolist() == [3]
+
+
 @pytest.mark.parametrize("loss", ["cross_entropy", "log_probability", "margin"])
 def test_examples_are_matched_on_the_log_loss_where_it_has_one(loss):
     values = pd.DataFrame({"loss": [1e-9, 1e-3] if loss != "log_probability" else [-1e-9, -1e-3]})

@@ -190,3 +190,26 @@ def test_blocks_that_do_not_fit_together_are_refused():
         report.examples({"a": np.zeros((2, 1, 2, 2))}, "x", reference="b")
     with pytest.raises(InputError, match="no column 'y'"):
         report.table(pd.DataFrame({"x": [1]}), "x", {"y": ".2f"})
+
+
+def test_an_animation_moves_only_for_those_who_ask_and_its_stills_are_always_there(tmp_path):
+    from PIL import Image
+
+    with figures.style():
+        figure, _ = figures.subplots()
+    files = save_figure(figure, tmp_path / "figures", "stills")
+    gif = tmp_path / "figures" / "moving.gif"
+    Image.new("P", (4, 4)).save(gif, save_all=True, append_images=[Image.new("P", (4, 4), 1)])
+    report = Report("Moving")
+    report.animation(gif, files, "A plane moves.")
+    page = Page(report.html(tmp_path))
+    stills, moving = page.all("img")
+    assert str(stills["src"]).startswith("data:image/png")
+    assert str(moving["src"]).startswith("data:image/gif;base64,")
+    assert moving["alt"] == "Animation: A plane moves."
+    # Closed details show nothing, and nothing else holds the moving picture.
+    order = [tag for tag, _ in page.tags]
+    assert order.index("details") < len(order) - 1 - order[::-1].index("img")
+    assert "open" not in page.all("details")[0]
+    assert {"href": "figures/moving.gif"} in page.all("a")
+    assert ".animation" in re.search(r"@media print \{.*", report.html(), re.DOTALL)[0]
