@@ -23,7 +23,7 @@ PARTS: dict[str, frozenset[str]] = {
     "flatness": frozenset(),
     "curvature": frozenset(),
     "connectivity": frozenset(),
-    "slices": frozenset({"matching_pool", "controls"}),
+    "slices": frozenset(),
     "noise": frozenset({"attacks", "adversarial", "controls"}),
 }
 """The studies, with the options of the whole that each decides for itself."""
