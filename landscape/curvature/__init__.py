@@ -1,15 +1,18 @@
 """Curvature of the loss in input space, around genuine and around adversarial images.
 
-`input_hessian` gives each example's spectrum, trace and eigenvectors by the best method that the
-network allows; `curvature_along` the curvature along chosen directions; `hessian_quadrature`,
-`hessian_trace` and `negative_curvature` look at the whole Hessian of any loss. `nearest_boundary`
-finds the nearest point of the decision boundary, `boundary_curvature` and `principal_curvatures`
-say how it bends there. All are functions on tensors, batched over examples.
+`python -m landscape.curvature` compares them and writes a report; `run(...)` is the same study from
+Python. The science is in functions on tensors, batched over examples: `input_hessian` gives each
+one's spectrum, trace and eigenvectors by the best method that the network allows; `curvature_along`
+the curvature along chosen directions; `hessian_quadrature`, `hessian_trace` and
+`negative_curvature` look at the whole Hessian of any loss. `nearest_boundary` finds the nearest
+point of the decision boundary, `boundary_curvature` and `principal_curvatures` say how it bends.
 """
 
 from core.lazy import attach
 
 _NAMES: dict[str, str | None] = {
+    "run": "landscape.curvature.command",
+    "CurvatureStudy": "landscape.curvature.study",
     "Curvature": "landscape.curvature.hessian",
     "input_hessian": "landscape.curvature.hessian",
     "Ritz": "landscape.curvature.lanczos",
@@ -29,11 +32,11 @@ _NAMES: dict[str, str | None] = {
     "Boundary": "landscape.curvature.boundary",
     "Lead": "landscape.curvature.boundary",
     "nearest_boundary": "landscape.curvature.boundary",
-    "BoundaryCurvature": "landscape.curvature.boundary_curvature",
-    "boundary_curvature": "landscape.curvature.boundary_curvature",
-    "boundary_curvature_along": "landscape.curvature.boundary_curvature",
-    "PrincipalCurvatures": "landscape.curvature.boundary_curvature",
-    "principal_curvatures": "landscape.curvature.boundary_curvature",
+    "BoundaryCurvature": "landscape.curvature.normal_curvature",
+    "boundary_curvature": "landscape.curvature.normal_curvature",
+    "boundary_curvature_along": "landscape.curvature.normal_curvature",
+    "PrincipalCurvatures": "landscape.curvature.normal_curvature",
+    "principal_curvatures": "landscape.curvature.normal_curvature",
 }
 __all__ = sorted(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from core.errors import InputError
+from landscape.balls import column
 from landscape.loss import InputFunction, blocks, value_and_gradient
 
 
@@ -23,46 +27,66 @@ def towards(images: Tensor, others: Tensor) -> Tensor:
     return others.to(images) - images
 
 
-def towards_class_mean(
-    images: Tensor,
-    classes: Tensor,
-    genuine: Tensor,
-    labels: Tensor,
-    *,
-    own: Tensor | None = None,
-) -> Tensor:
-    """Return the steps from images to the mean of the genuine images of a class.
+@dataclass(frozen=True)
+class ClassMeans:
+    """Sums of the genuine images of each class, from which means leave single images out.
 
-    Args:
-        images: `(n, ...)`.
-        classes: the class of each, `(n,)`: the predicted one, or the true one.
-        genuine: `(m, ...)`.
-        labels: true classes of the genuine images, `(m,)`.
-        own: the place of each image's own genuine image among them, `(n,)`, which is left out of
-            its mean; -1 where it has none. By default none has.
+    Attributes:
+        sums: `(classes, ...)`, float64 on the CPU.
+        counts: images of each class, `(classes,)`.
+    """
 
-    Returns:
-        `(n, ...)`, as the images; a row of NaN where the class has no other genuine image.
+    sums: Tensor
+    counts: Tensor
 
-    >>> genuine = torch.tensor([[0.0, 0.0], [0.0, 2.0], [4.0, 4.0]])
-    >>> labels = torch.tensor([1, 1, 0])
-    >>> towards_class_mean(genuine[:1], labels[:1], genuine, labels, own=torch.tensor([0]))
+    def towards(
+        self,
+        images: Tensor,
+        classes: Tensor,
+        *,
+        own: Tensor | None = None,
+        own_labels: Tensor | None = None,
+    ) -> Tensor:
+        """Return the steps from images to the mean genuine image of a class.
+
+        Args:
+            images: `(n, ...)`.
+            classes: the class of each, `(n,)`: the predicted one, or the true one.
+            own: the genuine image that each came from, `(n, ...)`, to be left out of its class's
+                mean; by default none is.
+            own_labels: the true class of each of these, `(n,)`.
+
+        Returns:
+            `(n, ...)`, as the images; a row of NaN where the class has no other genuine image.
+        """
+        chosen = classes.cpu()
+        sums, counts = self.sums[chosen], self.counts[chosen]
+        if own is not None and own_labels is not None:
+            among = own_labels.cpu() == chosen
+            sums = sums - torch.where(column(among, own.cpu()), own.cpu().double(), 0)
+            counts = counts - among.to(counts)
+        means = sums / column(torch.where(counts > 0, counts, torch.nan), sums)
+        return means.to(images) - images
+
+
+def class_means(batches: Iterable[tuple[Tensor, Tensor]], classes: int) -> ClassMeans:
+    """Return the class means of genuine images that come in batches with their labels.
+
+    >>> images, labels = torch.tensor([[0.0, 0.0], [0.0, 2.0], [4.0, 4.0]]), torch.tensor([1, 1, 0])
+    >>> means = class_means([(images, labels)], classes=2)
+    >>> means.towards(images[:1], labels[:1], own=images[:1], own_labels=labels[:1])
     tensor([[0., 2.]])
     """
-    total = int(max(classes.max(), labels.max())) + 1 if len(classes) else 1
-    flat = genuine.flatten(1).double()
-    sums = torch.zeros(total, flat.shape[1], dtype=torch.float64, device=flat.device)
-    sums.index_add_(0, labels.to(flat.device), flat)
-    counts = torch.bincount(labels, minlength=total).to(sums)
-    mean, count = sums[classes.to(sums.device)], counts[classes.to(sums.device)]
-    if own is not None:
-        place = own.to(sums.device)
-        among = (place >= 0) & (labels.to(sums.device)[place] == classes.to(sums.device))
-        mean = mean - flat[place] * among.unsqueeze(1)
-        count = count - among.to(count)
-    found = mean / count.unsqueeze(1)
-    there = torch.where(count > 0, 1.0, torch.nan).unsqueeze(1)
-    return (found * there).reshape(images.shape).to(images) - images
+    sums: Tensor | None = None
+    counts = torch.zeros(classes, dtype=torch.int64)
+    for images, labels in batches:
+        if sums is None:
+            sums = torch.zeros(classes, *images.shape[1:], dtype=torch.float64)
+        sums.index_add_(0, labels.cpu(), images.cpu().double())
+        counts += torch.bincount(labels.cpu(), minlength=classes)
+    if sums is None:
+        raise InputError("batches: expected at least one.")
+    return ClassMeans(sums, counts)
 
 
 def gradient_direction(loss: InputFunction, images: Tensor, *, batch_size: int = 256) -> Tensor:

@@ -122,12 +122,13 @@ def test_bad_input_is_one_sentence() -> None:
 def test_the_mean_of_a_class_leaves_the_image_itself_out() -> None:
     genuine = torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 9.0], [7.0, 7.0]])
     labels = torch.tensor([0, 0, 0, 2])
-    found = directions.towards_class_mean(
-        genuine, torch.tensor([0, 0, 2, 2]), genuine, labels, own=torch.arange(4)
+    means = directions.class_means(
+        [(genuine[:3], labels[:3]), (genuine[3:], labels[3:])], classes=3
     )
+    found = means.towards(genuine, torch.tensor([0, 0, 2, 2]), own=genuine, own_labels=labels)
     expected = torch.tensor([[3.0, 5.0], [0.0, 2.0], [3.0, -2.0], [float("nan")] * 2])
     torch.testing.assert_close(found, expected, equal_nan=True)
-    others = directions.towards_class_mean(genuine, torch.tensor([1, 0, 2, 2]), genuine, labels)
+    others = means.towards(genuine, torch.tensor([1, 0, 2, 2]))
     expected = torch.tensor([[float("nan")] * 2, [0.0, 4 / 3], [3.0, -2.0], [0.0, 0.0]])
     torch.testing.assert_close(others, expected, equal_nan=True)
 
