@@ -28,10 +28,12 @@ from landscape.measures import Measure, by_name
 SPECTRUM, WAYS, BOUNDARY = "spectrum", "directions", "boundary"
 """Families of measures: each has its panel."""
 
-GRID = tuple(i / 20 for i in range(-20, 21))
+GRID = tuple(i / 25 for i in range(-27, 28))
 """Where the spectral density is given, in multiples of the largest magnitude of an eigenvalue."""
-WIDTH = 0.03
+WIDTH = 0.04
 """Standard deviation of the Gaussian that smooths it, likewise."""
+STEPS = 24
+"""Of Lanczos from each random direction."""
 
 MEASURES = by_name(
     [
@@ -217,7 +219,7 @@ def _spectrum(
         columns["trace_norm"] = found.trace
         columns["top_share"] = _over(found.top, found.trace)
         return found
-    seen = hessian_quadrature(loss, images, probes=settings.probes, **common)
+    seen = hessian_quadrature(loss, images, probes=settings.probes, steps=STEPS, **common)
     size, _ = seen.trace(torch.abs)
     square, _ = seen.trace(torch.square)
     columns["effective_rank"] = _over(size.square(), square)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +50,9 @@ WAYS = {
 }
 """Directions whose curvature is drawn; the first is the largest there is."""
 
+UNKNOWN = ("relative_twin", "relative_true_mean")
+"""What nobody can measure who does not know the genuine image or its label: no detector."""
+
 METHOD = """
 The landscape is the cross-entropy of the predicted label as a function of the image, and its
 curvature is that of the input Hessian `H`, in nats per squared input unit. For a piecewise-linear
@@ -61,8 +65,9 @@ The effective rank is the squared sum of the eigenvalues' magnitudes over the su
 as many equal eigenvalues would give it. Curvature along a direction `v` is `v' H v / |v|^2`, given
 as a multiple of the average over all directions (the sum of the eigenvalues' magnitudes over the
 number of pixels). The twin of a genuine image is what the first attack made of it; that of any
-other image, the genuine one it came from. Class means are those of the genuine images of the study,
-without the example's own.
+other image, the genuine one it came from: that a group bends otherwise towards its twin says how
+the group was made. Class means are those of the genuine images of the study, without the example's
+own.
 
 The nearest boundary point is that of a minimum-norm search inside [0, 1], put onto the boundary of
 two classes by bisection: its distance is an upper bound. There, with `F` the lead of the own class
@@ -81,7 +86,9 @@ def write(study: CurvatureStudy, run: RunDirectory) -> dict[str, Any]:
     groups = figures.Groups(study.labels)
     found = findings(comparison, study.labels, LEAD)
     found[1:1] = _described(table, study)
-    drawn = _draw(table, comparison, groups, study, run)
+    rows = comparison.discrimination
+    known = replace(comparison, discrimination=rows[~rows["measure"].isin(UNKNOWN)])
+    drawn = _draw(table, comparison, known, groups, study, run)
 
     report = Report("Curvature around genuine and adversarial images", _subtitle(study, table))
     for finding in found:
@@ -104,10 +111,11 @@ def write(study: CurvatureStudy, run: RunDirectory) -> dict[str, Any]:
     report.section("Can one number tell adversarial from genuine?")
     report.figure(*drawn["discrimination"])
     report.table(
-        detector_table(comparison, study.labels),
+        detector_table(known, study.labels),
         "Every measure as a detector: AUC with its 95 % interval against genuine twins, against "
         "genuine images of equal loss, and against the same-class control. The loss alone is the "
-        "baseline; what does not stay at equal loss adds nothing to it.",
+        "baseline; what does not stay at equal loss adds nothing to it. Left out is what takes the "
+        "genuine image, or its label, to measure.",
     )
     report.section("Examples")
     add_examples(report, study, run, table)
@@ -143,6 +151,7 @@ def _headline(drawn: dict[str, tuple[FigureFiles, str]]) -> list[dict[str, str]]
 def _draw(
     table: pd.DataFrame,
     comparison: Comparison,
+    known: Comparison,
     groups: Groups,
     study: CurvatureStudy,
     run: RunDirectory,
@@ -155,7 +164,7 @@ def _draw(
             *figures.effects(comparison, groups),
             drawing.spectra(table, groups, seed=study.seed),
             _ways(table, groups, study),
-            figures.discrimination(comparison, groups),
+            figures.discrimination(known, groups),
         ]  # fmt: skip
         if "density@0" in table:
             drawings.append(drawing.densities(table, groups, seed=study.seed))

@@ -13,6 +13,9 @@ from landscape.columns import curves
 from landscape.curvature.drawing.columns import label_columns
 from landscape.figures.groups import Groups, counted, label_below
 
+FLOOR = 1e-2
+"""Lowest density that is shown."""
+
 
 def densities(table: pd.DataFrame, groups: Groups, *, seed: int = 0) -> Drawing:
     """Draw the density of eigenvalues over the largest one's magnitude: medians over examples.
@@ -40,6 +43,11 @@ def densities(table: pd.DataFrame, groups: Groups, *, seed: int = 0) -> Drawing:
             pd.DataFrame({"group": group, "place": places, "n": len(values),
                           "median": middle.estimate, "low": middle.low, "high": middle.high})
         )  # fmt: skip
+    drawn = pd.concat(data, ignore_index=True) if data else pd.DataFrame({"high": [1.0]})
+    top = float(drawn["high"].max())
+    left = -1.1
+    if "place" in drawn:
+        left = min(float(drawn.loc[drawn["high"] > FLOOR, "place"].min()) - 0.05, -0.1)
     for ax, group in zip(axes.flat, names, strict=False):
         ax.set_title(groups.labels[group], loc="left", fontsize=10)
         ax.axvline(0, color="0.35", linewidth=1)
@@ -58,17 +66,18 @@ def densities(table: pd.DataFrame, groups: Groups, *, seed: int = 0) -> Drawing:
     label_columns(axes, len(names))
     for ax in figure.axes:
         ax.set_yscale("log")
-        ax.set_ylim(bottom=1e-3)
+        ax.set_ylim(FLOOR, 2 * top)
+        ax.set_xlim(left, 1.1)
         ax.tick_params(labelsize=8)
     label_below(figure, "eigenvalue over the largest in magnitude")
     figure.supylabel("density", fontsize=10)
     return Drawing(
         "densities",
         figure,
-        pd.concat(data, ignore_index=True) if data else pd.DataFrame(),
+        drawn,
         "Where the eigenvalues of the whole input Hessian lie: their density, by Lanczos "
         "quadrature from random directions, on each example's own scale (1 is its largest "
-        "eigenvalue in magnitude; the Gaussian that smooths has a width of 0.03). Medians over the "
+        "eigenvalue in magnitude; the Gaussian that smooths has a width of 0.04). Medians over the "
         "examples with their 95 % bootstrap bands; dashed: the genuine images. Left of 0 the loss "
         "bends down.",
     )
