@@ -82,7 +82,7 @@ MEASURES = by_name(
             "scale", logarithmic=False, short="boundary curvature", family=BOUNDARY,
         ),
         Measure(
-            "boundary_size", "root mean square curvature of the decision boundary",
+            "boundary_size", "rms curvature of the decision boundary",
             "1 / input unit", "scale", short="boundary curvature, rms", family=BOUNDARY,
         ),
     ]
