@@ -11,10 +11,10 @@ from torch import Tensor
 from core.errors import InputError
 from core.randomness import generators, normal
 from landscape.curvature.closed_form import SIGNS
-from landscape.curvature.hessian import BLOCK, EXACT, GAUSS_NEWTON, METHODS, method_of
+from landscape.curvature.hessian import EXACT, GAUSS_NEWTON, METHODS, method_of
 from landscape.curvature.products import hessian_product
 from landscape.curvature.raised_logits import raised_logits
-from landscape.curvature.softmax import unit
+from landscape.curvature.vectors import BLOCK, unit
 from landscape.loss import InputFunction, Loss, blocks, example_ids, precise
 
 
@@ -64,7 +64,7 @@ def curvature_along(
     for rows, part, x in blocks(loss, images, batch_size):
         ways = directions[rows].flatten(2).to(x)
         known = ways.isfinite().all(2) & ways.ne(0).any(2)
-        ways = unit(_leveled(torch.where(known.unsqueeze(2), ways, 0)))
+        ways = unit(torch.where(known.unsqueeze(2), ways, 0))
         found.append(_along(part, x, ways, label).where(known.cpu(), torch.nan))
     return torch.cat(found)
 
@@ -132,9 +132,3 @@ def _along(loss: InputFunction, images: Tensor, ways: Tensor, label: str) -> Ten
         return torch.stack([sign * raised.variance(raised.push(way)) for way in ways.unbind(1)], 1)
     product = hessian_product(loss, images)
     return torch.stack([precise((way * product(way)).sum(1)) for way in ways.unbind(1)], 1)
-
-
-def _leveled(ways: Tensor) -> Tensor:
-    """Divide vectors by their largest entry, so that no square underflows."""
-    largest = ways.abs().amax(-1, keepdim=True)
-    return ways / torch.where(largest > 0, largest, 1)

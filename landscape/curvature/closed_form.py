@@ -19,6 +19,7 @@ from landscape.curvature.raised_logits import odds
 from landscape.curvature.softmax import classes_needed, softmax_curvature
 from landscape.curvature.softmax_lanczos import softmax_lanczos
 from landscape.curvature.spectrum import Spectrum, joined
+from landscape.curvature.vectors import BLOCK
 from landscape.loss import Loss, precise
 
 SIGNS = {"cross_entropy": 1.0, "log_probability": -1.0, "margin": 0.0}
@@ -40,11 +41,10 @@ def closed_form(
     tolerance: float | None,
     probes: int,
     batch_size: int,
-    block: int,
 ) -> Spectrum:
     """Return the spectra of `J' (diag p - p p') J`, with the sign that the loss gives them.
 
-    Arguments as for `landscape.curvature.input_hessian`; a block holds at most `block` numbers.
+    Arguments as for `landscape.curvature.input_hessian`.
 
     Raises:
         InputError: more eigenvalues asked for than classes or pixels allow.
@@ -64,14 +64,14 @@ def closed_form(
     found: list[Spectrum] = []
     places: list[Tensor] = []
     one_by_one = (needed <= budget).nonzero().squeeze(1)
-    for rows in _alike(needed, one_by_one, block // images[0].numel(), batch_size):
+    for rows in _alike(needed, one_by_one, BLOCK // images[0].numel(), batch_size):
         part = softmax_curvature(
             loss.logits, images[rows], share=share, vectors=vectors, probes=probes,
             streams=[streams[i] for i in rows],
         )  # fmt: skip
         found.append(part.cut(count, vectors))
         places.append(rows)
-    at_once = max(1, min(batch_size, block // ((8 + 4 * count) * (others + 2))))
+    at_once = max(1, min(batch_size, BLOCK // ((8 + 4 * count) * (others + 2))))
     many = (needed > budget).nonzero().squeeze(1)
     for rows in many.split(at_once) if len(many) else ():
         part = softmax_lanczos(

@@ -16,11 +16,11 @@ from landscape.curvature.hutchpp import trace_outside
 from landscape.curvature.lanczos import lanczos
 from landscape.curvature.products import hessian_product, narrowed_product
 from landscape.curvature.spectrum import Spectrum, joined
+from landscape.curvature.vectors import BLOCK
 from landscape.loss import InputFunction, Loss, blocks, example_ids, finite
 
 METHODS = ("auto", "exact", "gauss_newton", "lanczos")
 EXACT, GAUSS_NEWTON, LANCZOS = "exact (piecewise linear)", "Gauss-Newton", "Lanczos"
-BLOCK = 2**28  # numbers kept for one block of examples: 1 GiB in float32
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def input_hessian(
         found = closed_form(
             loss, images, names, seed=seed, top=top, vectors=vectors, classes=classes,
             share=share if probes else 0.0, steps=steps, tolerance=tolerance, probes=probes,
-            batch_size=batch_size, block=BLOCK,
+            batch_size=batch_size,
         )  # fmt: skip
     if vectors > found.eigenvalues.shape[1]:
         most = found.eigenvalues.shape[1]

@@ -12,9 +12,8 @@ from torch import Tensor
 from core.errors import InputError
 from core.randomness import generators, signs
 from landscape.curvature.products import Product, hessian_product
+from landscape.curvature.vectors import BLOCK
 from landscape.loss import InputFunction, blocks, example_ids, precise
-
-BLOCK = 2**28  # numbers kept for one block of examples: 1 GiB in float32
 
 
 def hessian_trace(

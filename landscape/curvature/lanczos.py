@@ -12,6 +12,7 @@ from torch import Tensor
 from core.errors import InputError, unknown_name
 from core.randomness import normal
 from landscape.curvature.products import Product
+from landscape.curvature.vectors import unit
 from landscape.loss import finite, precise
 
 WHICH = ("magnitude", "largest", "smallest")
@@ -97,7 +98,7 @@ def lanczos(
     if tolerance is None:
         tolerance = default_tolerance(like)
     basis = like.new_zeros(n, limit, d)
-    basis[:, 0] = _unit(normal(streams, (d,), like)) if start is None else start
+    basis[:, 0] = unit(normal(streams, (d,), like)) if start is None else start
     going = torch.arange(n)
     diagonal, off = (torch.zeros(n, limit, dtype=torch.float64) for _ in range(2))
     values, residuals = (torch.zeros(n, top, dtype=torch.float64) for _ in range(2))
@@ -137,7 +138,7 @@ def lanczos(
     used = int(ends.max())
     diagonal = torch.where(torch.arange(limit) < ends[:, None], diagonal, 0)[:, :used]
     beside = torch.where(torch.arange(limit) < ends[:, None] - 1, off, 0)[:, : used - 1]
-    vectors = _unit(mixing[:, :, :used].to(like) @ basis[:, :used])
+    vectors = unit(mixing[:, :, :used].to(like) @ basis[:, :used])
     return Ritz(
         values, residuals, vectors, basis[:, :used], diagonal.sum(1), ends, diagonal, beside
     )
@@ -157,13 +158,7 @@ def _orthogonal(vectors: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
     for _ in range(2):
         along = torch.einsum("nmd,nd->nm", basis, vectors)
         vectors = vectors - torch.einsum("nmd,nm->nd", basis, along)
-    return _unit(vectors), precise(torch.linalg.vector_norm(vectors, dim=1))
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    """Scale the last dimension to length 1; vectors of length 0 stay."""
-    length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    return vectors / length.clamp_min(torch.finfo(vectors.dtype).tiny)
+    return unit(vectors), precise(torch.linalg.vector_norm(vectors, dim=1))
 
 
 def tridiagonal(diagonal: Tensor, beside: Tensor) -> Tensor:

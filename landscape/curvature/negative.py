@@ -12,7 +12,8 @@ from core.randomness import generators
 from landscape.curvature.hessian import EXACT, method_of
 from landscape.curvature.lanczos import lanczos
 from landscape.curvature.products import hessian_product, narrowed_product
-from landscape.curvature.quadrature import BLOCK, hessian_quadrature
+from landscape.curvature.quadrature import hessian_quadrature
+from landscape.curvature.vectors import BLOCK
 from landscape.loss import InputFunction, Loss, blocks, example_ids
 
 

@@ -38,8 +38,7 @@ from landscape.balls import column
 from landscape.curvature.hutchpp import trace_outside
 from landscape.curvature.lanczos import lanczos
 from landscape.curvature.products import Product, hessian_product
-from landscape.curvature.quadrature import BLOCK
-from landscape.curvature.softmax import unit
+from landscape.curvature.vectors import BLOCK, unit
 from landscape.loss import (
     InputFunction,
     blocks,

@@ -15,7 +15,7 @@ from landscape.comparison import SUCCESS
 from landscape.curvature.directions import gradient_direction
 from landscape.curvature.drawing.eigenvectors import Pictured
 from landscape.curvature.hessian import input_hessian
-from landscape.curvature.softmax import unit
+from landscape.curvature.vectors import unit
 from landscape.loss import Loss
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from core.options import positive
 from core.randomness import generators, signs
 from landscape.curvature.lanczos import lanczos, tridiagonal
 from landscape.curvature.products import Product, hessian_product, narrowed_product
+from landscape.curvature.vectors import BLOCK
 from landscape.loss import InputFunction, blocks, example_ids
-
-BLOCK = 2**28  # numbers kept for one block of examples: 1 GiB in float32
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from core.errors import InputError
 from core.randomness import normal
 from landscape.curvature.raised_logits import Logits, RaisedLogits, raised_logits
 from landscape.curvature.spectrum import Spectrum
+from landscape.curvature.vectors import unit
 from landscape.loss import finite, precise
 
 GRAM_PIECE = 4096  # coordinates turned to float64 at a time
@@ -171,9 +172,3 @@ def gram(rows: Tensor) -> Tensor:
         exact = piece if piece.device.type == "mps" else piece.to(torch.float64)
         total += precise(exact @ exact.transpose(1, 2))
     return total
-
-
-def unit(vectors: Tensor) -> Tensor:
-    """Scale the last dimension to length 1; vectors of length 0 stay."""
-    length = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    return vectors / length.clamp_min(torch.finfo(vectors.dtype).tiny)

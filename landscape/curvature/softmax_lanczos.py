@@ -20,8 +20,8 @@ from landscape.curvature.hutchpp import form_outside
 from landscape.curvature.lanczos import default_tolerance, lanczos
 from landscape.curvature.products import Product
 from landscape.curvature.raised_logits import Logits, RaisedLogits, raised_logits
-from landscape.curvature.softmax import unit
 from landscape.curvature.spectrum import Spectrum
+from landscape.curvature.vectors import unit
 from landscape.loss import precise
 
 GUESSES = 10  # power iterations, in the space of the classes alone, for where to begin
