@@ -55,6 +55,8 @@ def test_batch_normalisation_has_the_same_derivatives(
     torch.manual_seed(0)
     layer = nn.BatchNorm2d(3, **options).double().train()
     layer(2 + torch.rand(8, 3, 4, 4).double())
+    for parameter in layer.parameters():
+        torch.nn.init.uniform_(parameter, 0.5, 2)
     layer.train(training).requires_grad_(False)
     x = torch.rand(4, 3, 4, 4, dtype=torch.float64)
     statistics = [b.clone() for b in layer.buffers()]
