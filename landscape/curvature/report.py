@@ -144,7 +144,7 @@ def _add(report: Report, drawn: dict[str, tuple[FigureFiles, str]], *names: str)
 
 def _headline(drawn: dict[str, tuple[FigureFiles, str]]) -> list[dict[str, str]]:
     """Return the figures that show the answer, best first."""
-    chosen = [n for n in ("spectra", "ways", "eigenvectors") if n in drawn]
+    chosen = [n for n in ("boundary", "spectra", "eigenvectors") if n in drawn]
     return [{"figure": name, "caption": drawn[name][1]} for name in chosen]
 
 
