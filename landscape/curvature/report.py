@@ -19,6 +19,7 @@ from landscape import figures
 from landscape.columns import column, curves
 from landscape.comparison import Comparison, compare
 from landscape.curvature import drawing
+from landscape.curvature.across import across, across_table
 from landscape.curvature.measures import MEASURES
 from landscape.curvature.pictured import pictured
 from landscape.figures.groups import Groups, counted
@@ -90,6 +91,11 @@ def write(study: CurvatureStudy, run: RunDirectory) -> dict[str, Any]:
     known = replace(comparison, discrimination=rows[~rows["measure"].isin(UNKNOWN)])
     drawn = _draw(table, comparison, known, groups, study, run)
 
+    radius = study.boundary_radii[len(study.boundary_radii) // 2]
+    sides = pd.DataFrame()
+    if study.boundary_steps:
+        sides = across(table, [GENUINE, *groups.names], radius, study.seed)
+
     report = Report("Curvature around genuine and adversarial images", _subtitle(study, table))
     for finding in found:
         report.finding(finding.text, finding.significant, finding.verdict)
@@ -108,6 +114,12 @@ def write(study: CurvatureStudy, run: RunDirectory) -> dict[str, Any]:
     if "boundary" in drawn:
         report.section("The decision boundary")
         _add(report, drawn, "boundary")
+        report.table(
+            across_table(sides, study.labels),
+            "The class across the nearest boundary: how often it is the true class, and the median "
+            f"mean curvature, in 1 / input unit at scale {radius:.3g}, by that class, with 95 % "
+            "intervals. For a genuine image that is classified correctly it is always another.",
+        )
     report.section("Can one number tell adversarial from genuine?")
     report.figure(*drawn["discrimination"])
     report.table(
@@ -133,7 +145,10 @@ def write(study: CurvatureStudy, run: RunDirectory) -> dict[str, Any]:
         study.settings(), f"python -m landscape.curvature --config {run.path}/config.yaml"
     )
     report.write(run.report)
-    return compared_summary(found, comparison, study) | {"headline": _headline(drawn)}
+    return compared_summary(found, comparison, study) | {
+        "headline": _headline(drawn),
+        "across": sides.replace({np.nan: None}).to_dict("records"),
+    }
 
 
 def _add(report: Report, drawn: dict[str, tuple[FigureFiles, str]], *names: str) -> None:

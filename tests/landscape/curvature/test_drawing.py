@@ -6,6 +6,7 @@ import pytest
 
 from core.report.figures import style, subplots
 from landscape.curvature import drawing
+from landscape.curvature.across import across, across_table
 from landscape.curvature.drawing.columns import label_columns
 from landscape.curvature.drawing.eigenvectors import Pictured
 from landscape.figures.groups import Groups
@@ -78,3 +79,18 @@ def test_the_lowest_panel_of_each_column_has_its_axis_labelled() -> None:
     figure.canvas.draw()
     labelled = [ax.xaxis.get_tick_params()["labelbottom"] for ax in axes.flat]
     assert labelled == [False, False, True, True, True, True]
+
+
+def test_the_boundary_is_told_by_the_class_across_it(table: pd.DataFrame) -> None:
+    there = table.assign(boundary_class=1, boundary_distance=1.0)
+    attacked = there["group"] != "genuine"
+    first = attacked & (there["id"].astype(int) < 10)
+    there.loc[first, "boundary_class"] = 0
+    there["boundary_bend@0.1"] = np.where(first, -2.0, 3.0)
+    rows = across(there, ["genuine", "fgsm(eps=0.1)"], 0.1).set_index("group")
+    assert rows.loc["genuine", ["n", "true", "other_median"]].tolist() == [N, 0, 3.0]
+    assert np.isnan(rows.loc["genuine", "true_median"])
+    found = rows.loc["fgsm(eps=0.1)", ["n", "true", "true_median", "other_median"]].tolist()
+    assert found == [N, 10, -2.0, 3.0]
+    shown = across_table(rows.reset_index(), {"fgsm(eps=0.1)": "FGSM"})
+    assert shown["true class across"].tolist() == ["0 of 40", "10 of 40"]
