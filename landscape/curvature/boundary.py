@@ -138,18 +138,19 @@ def _crossing(classifier: nn.Module, near: Tensor, far: Tensor) -> tuple[Tensor,
         start, end = classifier(near), classifier(far)
         own = start.argmax(1)
         crossed = end.argmax(1) != own
-        low = torch.zeros(len(near), dtype=torch.float64, device=near.device)
+        low = torch.zeros(len(near), dtype=torch.float64)  # some devices have no float64
         high = torch.ones_like(low)
         for _ in range(HALVINGS):
             middle = (low + high) / 2
             logits = classifier(at(middle))
             same = logits.argmax(1) == own
-            low, high = torch.where(same, middle, low), torch.where(same, high, middle)
+            inside = same.cpu()
+            low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
             rows = same.unsqueeze(1)
             start, end = torch.where(rows, logits, start), torch.where(rows, end, logits)
         other = end.argmax(1)
         leads = [
-            (z.gather(1, own.unsqueeze(1)) - z.gather(1, other.unsqueeze(1))).squeeze(1).double()
+            precise((z.gather(1, own.unsqueeze(1)) - z.gather(1, other.unsqueeze(1))).squeeze(1))
             for z in (start, end)
         ]
         share = low + (high - low) * leads[0] / (leads[0] - leads[1])

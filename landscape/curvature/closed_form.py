@@ -71,7 +71,7 @@ def closed_form(
         )  # fmt: skip
         found.append(part.cut(count, vectors))
         places.append(rows)
-    at_once = max(1, min(batch_size, BLOCK // ((8 + 4 * count) * (others + 2))))
+    at_once = max(1, min(batch_size, BLOCK // (min(steps, others + 2) * (others + 2))))
     many = (needed > budget).nonzero().squeeze(1)
     for rows in many.split(at_once) if len(many) else ():
         part = softmax_lanczos(
