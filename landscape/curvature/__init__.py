@@ -35,8 +35,8 @@ _NAMES: dict[str, str | None] = {
     "BoundaryCurvature": "landscape.curvature.normal_curvature",
     "boundary_curvature": "landscape.curvature.normal_curvature",
     "boundary_curvature_along": "landscape.curvature.normal_curvature",
-    "PrincipalCurvatures": "landscape.curvature.normal_curvature",
-    "principal_curvatures": "landscape.curvature.normal_curvature",
+    "PrincipalCurvatures": "landscape.curvature.principal",
+    "principal_curvatures": "landscape.curvature.principal",
 }
 __all__ = sorted(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)

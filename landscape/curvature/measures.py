@@ -14,19 +14,14 @@ from torch import Tensor, nn
 from landscape.columns import column
 from landscape.curvature.along import curvature_along
 from landscape.curvature.boundary import Boundary, Lead, nearest_boundary
+from landscape.curvature.catalogue import WAY_NAMES
+from landscape.curvature.closed_form import SOME
 from landscape.curvature.directions import ClassMeans, gradient_direction, towards
 from landscape.curvature.hessian import LANCZOS, Curvature, input_hessian
-from landscape.curvature.normal_curvature import (
-    boundary_curvature,
-    boundary_curvature_along,
-    principal_curvatures,
-)
+from landscape.curvature.normal_curvature import boundary_curvature, boundary_curvature_along
+from landscape.curvature.principal import principal_curvatures
 from landscape.curvature.quadrature import hessian_quadrature
 from landscape.loss import Loss
-from landscape.measures import Measure, by_name
-
-SPECTRUM, WAYS, BOUNDARY = "spectrum", "directions", "boundary"
-"""Families of measures: each has its panel."""
 
 GRID = tuple(i / 25 for i in range(-27, 28))
 """Where the spectral density is given, in multiples of the largest magnitude of an eigenvalue."""
@@ -34,62 +29,8 @@ WIDTH = 0.04
 """Standard deviation of the Gaussian that smooths it, likewise."""
 STEPS = 24
 """Of Lanczos from each random direction."""
-
-MEASURES = by_name(
-    [
-        Measure(
-            "hessian_top", "top eigenvalue of the input Hessian", "nats per squared input unit",
-            short="top eigenvalue", family=SPECTRUM,
-        ),
-        Measure(
-            "hessian_trace", "trace of the input Hessian", "nats per squared input unit",
-            short="trace", family=SPECTRUM,
-        ),
-        Measure(
-            "effective_rank", "effective rank of the input Hessian", "directions",
-            logarithmic=False, short="effective rank", family=SPECTRUM,
-        ),
-        Measure(
-            "top_share", "share of the top eigenvalue in the whole", "share",
-            logarithmic=False, short="share of the top", family=SPECTRUM,
-        ),
-        Measure(
-            "negative_share", "share of the whole that is negative", "share",
-            logarithmic=False, short="negative share", family=SPECTRUM,
-        ),
-        Measure(
-            "relative_gradient", "curvature along the gradient", "times the average",
-            short="along the gradient", family=WAYS,
-        ),
-        Measure(
-            "relative_twin", "curvature towards the twin", "times the average",
-            short="towards the twin", family=WAYS,
-        ),
-        Measure(
-            "relative_predicted_mean", "curvature towards the mean of the predicted class",
-            "times the average", short="to the predicted class", family=WAYS,
-        ),
-        Measure(
-            "relative_true_mean", "curvature towards the mean of the true class",
-            "times the average", short="to the true class", family=WAYS,
-        ),
-        Measure(
-            "boundary_distance", "l2 distance to the decision boundary", "input units",
-            short="boundary distance", family=BOUNDARY,
-        ),
-        Measure(
-            "boundary_bend", "mean curvature of the decision boundary", "1 / input unit",
-            "scale", logarithmic=False, short="boundary curvature", family=BOUNDARY,
-        ),
-        Measure(
-            "boundary_size", "rms curvature of the decision boundary",
-            "1 / input unit", "scale", short="boundary curvature, rms", family=BOUNDARY,
-        ),
-    ]
-)  # fmt: skip
-
-WAY_NAMES = ("gradient", "twin", "predicted_mean", "true_mean")
-"""The directions, in the order of `MEASURES`."""
+ALL = 64
+"""With more classes than this only some eigenvalues of the closed form are computed."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +129,7 @@ def measure(
         "confidence": logits.double().softmax(1).amax(1),
         "loss": landscape.of_logits(logits.double()),
     }
-    found = _spectrum(landscape, images, settings, common, columns)
+    found = _spectrum(landscape, images, logits.shape[1], settings, common, columns)
     _along(landscape, images, found, around, settings, columns, batch_size)
     if settings.boundary_steps:
         _boundary(classifier, images, found, settings, common, columns)
@@ -198,13 +139,20 @@ def measure(
 
 
 def _spectrum(
-    loss: Loss, images: Tensor, settings: Settings, common: dict[str, Any], columns: dict[str, Any]
+    loss: Loss,
+    images: Tensor,
+    classes: int,
+    settings: Settings,
+    common: dict[str, Any],
+    columns: dict[str, Any],
 ) -> Curvature:
     """Add what the eigenvalues say, and return them."""
     whole = settings.method == "lanczos"
+    # All of the closed form are cheap, unless there are many classes.
+    top = settings.spectrum if whole else None if classes <= ALL else max(settings.spectrum, SOME)
     found = input_hessian(
-        loss, images, method=settings.method, vectors=1, probes=settings.probes,
-        top=settings.spectrum if whole else None, **common,
+        loss, images, method=settings.method, vectors=1, probes=settings.probes, top=top,
+        classes=ALL, **common,
     )  # fmt: skip
     values = found.eigenvalues
     for i in range(min(settings.spectrum, values.shape[1])):
@@ -214,7 +162,7 @@ def _spectrum(
     columns["hessian_trace_se"] = found.trace_standard_error
     columns["hessian_method"] = found.method
     if not whole:
-        # Eigenvalues beyond those given, of many classes, would only make the rank smaller.
+        # Of many classes the squares of the eigenvalues left out would make the rank smaller.
         columns["effective_rank"] = _over(found.trace.square(), values.square().sum(1))
         columns["trace_norm"] = found.trace
         columns["top_share"] = _over(found.top, found.trace)

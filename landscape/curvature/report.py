@@ -20,7 +20,7 @@ from landscape.columns import column, curves
 from landscape.comparison import Comparison, compare
 from landscape.curvature import drawing
 from landscape.curvature.across import across, across_table
-from landscape.curvature.measures import MEASURES
+from landscape.curvature.catalogue import MEASURES
 from landscape.curvature.pictured import pictured
 from landscape.figures.groups import Groups, counted
 from landscape.findings import findings

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from landscape.curvature import curvature_along, directions, input_hessian
-from landscape.curvature.measures import MEASURES, Settings, Surroundings, measure
+from landscape.curvature.catalogue import MEASURES
+from landscape.curvature.measures import Settings, Surroundings, measure
 from landscape.loss import Loss
 
 N = 6
@@ -107,3 +108,16 @@ def test_without_steps_the_boundary_is_left_out() -> None:
     table = measure(net, images, labels, around, none)
     assert not [name for name in table if name.startswith("boundary")]
     assert {m for m in MEASURES if not m.startswith(("boundary", "negative"))} <= set(table)
+
+
+def test_of_many_classes_as_many_eigenvalues_as_asked_for_are_kept() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(48, 90)).double().requires_grad_(False)
+    images, labels = torch.rand(N, 3, 4, 4).double(), torch.arange(N)
+    around = Surroundings(images, labels, images, directions.class_means([(images, labels)], 90))
+    some = dataclasses.replace(settings("exact"), spectrum=12, boundary_steps=0)
+    table = measure(net, images, labels, around, some)
+    every = input_hessian(Loss(net, labels), images, classes=90, share=0)
+    np.testing.assert_allclose(table["eigenvalue@12"], every.eigenvalues[:, 11], rtol=1e-6)
+    exact = every.trace.square() / every.eigenvalues.square().sum(1)
+    assert (table["effective_rank"].to_numpy() >= exact.numpy() * 0.9).all()
