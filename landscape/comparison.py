@@ -152,13 +152,20 @@ class _Side:
     control: pd.DataFrame
 
     def twins(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return a measure of the group and of its twins."""
-        return self.ours[name].to_numpy(float), self.genuine[name].to_numpy(float)
+        """Return a measure of the group and of its twins, where both have it."""
+        return _both(self.ours[name].to_numpy(float), self.genuine[name].to_numpy(float))
+
+    def partnered(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return who is matched with whom, of those that both have a measure."""
+        a, b = self.matched
+        values, others = self.ours[name].to_numpy(float), self.partners[name].to_numpy(float)
+        both = np.isfinite(values[a]) & np.isfinite(others[b])
+        return a[both], b[both]
 
     def controlled(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return a measure of those of the group that have a control, and of these."""
         ours = self.ours.loc[self.control.index]
-        return ours[name].to_numpy(float), self.control[name].to_numpy(float)
+        return _both(ours[name].to_numpy(float), self.control[name].to_numpy(float))
 
     def pairs(self, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the pairs of samples that a measure is compared on."""
@@ -166,12 +173,11 @@ class _Side:
             return []
         found = [self.twins(name)]
         if self.balance is not None and self.balance.enough:
-            a, b = self.matched
+            a, b = self.partnered(name)
             values, others = self.ours[name].to_numpy(float), self.partners[name].to_numpy(float)
             found.append((values[a], others[b]))
-        if len(self.control) >= LEAST_PAIRS:
-            found.append(self.controlled(name))
-        return found
+        found.append(self.controlled(name))
+        return [(a, b) for a, b in found if len(a) >= LEAST_PAIRS]
 
     def described(self) -> dict[str, Any]:
         """Return how many could be matched, and how alike the losses then are."""
@@ -184,6 +190,12 @@ class _Side:
             "difference after (sd)": self.balance.difference_after,
             "enough": self.balance.enough,
         }
+
+
+def _both(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of which both values are there."""
+    both = np.isfinite(a) & np.isfinite(b)
+    return a[both], b[both]
 
 
 def _side(table: pd.DataFrame, group: str, partners: pd.DataFrame, loss: str) -> _Side:
@@ -304,24 +316,27 @@ EFFECTS: dict[str, Callable[..., Interval]] = {
 
 def _discriminate(side: _Side, name: str, kind: str | None, seed: int) -> dict[str, Any]:
     """Return the AUC of a column in each comparison; the loss itself (no kind) is the baseline."""
+    twins_of = side.twins(name)
+    a, b = side.partnered(name)
+    controls_of = side.controlled(name)
     row: dict[str, Any] = {
-        "n": len(side.ours),
-        "matched_n": 0 if side.balance is None else side.balance.n,
-        "control_n": len(side.control),
+        "n": len(twins_of[0]),
+        "matched_n": len(a),
+        "control_n": len(controls_of[0]),
     }
     row |= dict.fromkeys(_AREA_NUMBERS, np.nan)
-    if side.balance is None:
+    if side.balance is None or len(twins_of[0]) < LEAST_PAIRS:
         return row
-    raw = auc(*side.twins(name), paired=True)
+    raw = auc(*twins_of, paired=True)
     row |= {"auc": raw.estimate, "auc_low": raw.low, "auc_high": raw.high}
-    if side.balance.enough:
-        values, others = side.ours[name].to_numpy(float), side.partners[name].to_numpy(float)
-        a, b = side.matched
+    if side.balance.enough and len(a) >= LEAST_PAIRS:
+        values, others = (
+            np.nan_to_num(rows[name].to_numpy(float)) for rows in (side.ours, side.partners)
+        )
         area = matched_auc(values, others, a, b, same_examples=True)
         row |= _at_equal_loss("matched", area, values[a], others[b], kind, seed)
-    if len(side.control) >= LEAST_PAIRS:
-        ours, controls = side.controlled(name)
-        row |= _at_equal_loss("control", auc(ours, controls), ours, controls, kind, seed)
+    if len(controls_of[0]) >= LEAST_PAIRS:
+        row |= _at_equal_loss("control", auc(*controls_of), *controls_of, kind, seed)
     return row
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from landscape.curvature.frozen_layers import frozen_layers
 from landscape.loss import InputFunction
 
 Product = Callable[[Tensor], Tensor]
@@ -25,7 +26,7 @@ def hessian_product(loss: InputFunction, images: Tensor) -> Product:
     >>> product(torch.tensor([[1.0, 1.0]]))
     tensor([[ 6., 12.]])
     """
-    with torch.enable_grad():
+    with torch.enable_grad(), frozen_layers():
         points = images.detach().requires_grad_()
         total = loss(points).sum()
         (gradient,) = torch.autograd.grad(total, points, create_graph=True)
@@ -40,3 +41,14 @@ def hessian_product(loss: InputFunction, images: Tensor) -> Product:
         return found.flatten(1)
 
     return product
+
+
+def narrowed_product(loss: InputFunction, images: Tensor) -> Callable[[Tensor], Product] | None:
+    """Return what gives the product of some of the examples, as `lanczos` takes it.
+
+    None for a loss that cannot be evaluated on a part of the examples (see `landscape.loss`).
+    """
+    select = getattr(loss, "select", None)
+    if select is None:
+        return None
+    return lambda rows: hessian_product(select(rows), images[rows.to(images.device)])

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from core.report.drawing import Drawing, name_lines, plain_ticks, remove_unused
 from core.report.figures import subplots
@@ -207,6 +207,8 @@ def _lines(
 def _ratio_ticks(ax: Axes) -> None:
     """Label a short logarithmic axis with 0.5, 1, 2, a long one with powers of ten."""
     low, high = ax.get_xlim()
-    if high / low < 200:
+    if high / low < 4:
+        plain_ticks(ax.xaxis, MaxNLocator(5, steps=[1, 2, 5, 10]))
+    elif high / low < 200:
         plain_ticks(ax.xaxis, LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
     ax.xaxis.set_minor_formatter(NullFormatter())

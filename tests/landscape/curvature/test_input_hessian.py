@@ -26,6 +26,21 @@ class Residual(nn.Module):
         return (x + self.norms[1](self.second(inner))).relu()
 
 
+class Branches(nn.Module):
+    """Two branches side by side, as in an Inception network, one of them depthwise."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.wide = nn.Conv2d(channels, channels, 5, padding=2, groups=channels, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.pooled = nn.MaxPool2d(3, stride=1, padding=1)
+        self.mixed = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one = nn.functional.leaky_relu(self.norm(self.wide(x)), 0.1)
+        return torch.cat([one, self.mixed(self.pooled(x)), x], 1)
+
+
 def network(name: str, dtype: torch.dtype = torch.float64, scale: float = 5.0) -> nn.Module:
     torch.manual_seed(0)
     if name == "relu":
@@ -36,8 +51,12 @@ def network(name: str, dtype: torch.dtype = torch.float64, scale: float = 5.0) -
         net = nn.Sequential(
             *body, Residual(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 7)
         )
+    elif name == "branches":
+        body = [nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.Hardtanh(-0.4, 0.4), Branches(6)]
+        net = nn.Sequential(*body, nn.AvgPool2d(2, ceil_mode=True), nn.Flatten(), nn.Linear(72, 7))
     else:
-        body = [nn.Conv2d(3, 8, 3), nn.GELU(), nn.Conv2d(8, 8, 3), nn.GELU(), nn.Flatten()]
+        smooth = {"gelu": nn.GELU, "silu": nn.SiLU}[name]
+        body = [nn.Conv2d(3, 8, 3), smooth(), nn.Conv2d(8, 8, 3), smooth(), nn.Flatten()]
         net = nn.Sequential(*body, nn.Linear(32, 7))
     for _ in range(20):
         net(torch.rand(32, 3, 6, 6))
@@ -72,7 +91,7 @@ def by_magnitude(values: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
-@pytest.mark.parametrize("name", ["relu", "resnet"])
+@pytest.mark.parametrize("name", ["relu", "resnet", "branches"])
 @pytest.mark.parametrize("kind", ["cross_entropy", "log_probability"])
 def test_piecewise_linear_spectra_are_those_of_the_dense_hessian(
     name: str, kind: str, dtype: torch.dtype, rtol: float
@@ -95,7 +114,7 @@ def test_piecewise_linear_spectra_are_those_of_the_dense_hessian(
     assert found.vectors.shape == (3, 2, 3, 6, 6)
 
 
-@pytest.mark.parametrize("name", ["relu", "resnet"])
+@pytest.mark.parametrize("name", ["relu", "resnet", "branches"])
 def test_the_margin_of_a_piecewise_linear_network_has_no_curvature(name: str) -> None:
     loss, images = case(name, "margin")
     found = input_hessian(loss, images)
@@ -104,8 +123,9 @@ def test_the_margin_of_a_piecewise_linear_network_has_no_curvature(name: str) ->
     assert dense(loss, images).eq(0).all()
 
 
-def test_of_a_smooth_network_the_closed_form_is_the_gauss_newton_part() -> None:
-    loss, images = case("gelu")
+@pytest.mark.parametrize("name", ["gelu", "silu"])
+def test_of_a_smooth_network_the_closed_form_is_the_gauss_newton_part(name: str) -> None:
+    loss, images = case(name)
     found = input_hessian(loss, images)
     assert found.method == "Gauss-Newton"
     for i in range(len(images)):
@@ -120,7 +140,7 @@ def test_of_a_smooth_network_the_closed_form_is_the_gauss_newton_part() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
-@pytest.mark.parametrize("name", ["relu", "resnet", "gelu"])
+@pytest.mark.parametrize("name", ["relu", "resnet", "gelu", "silu"])
 @pytest.mark.parametrize("kind", ["cross_entropy", "margin"])
 def test_lanczos_gives_the_whole_hessian(
     name: str, kind: str, dtype: torch.dtype, rtol: float
@@ -184,14 +204,59 @@ def test_a_linear_loss_has_no_curvature() -> None:
     assert found.trace.eq(0).all()
 
 
-def test_more_classes_than_allowed_give_a_bound_that_holds() -> None:
-    loss, images = case("relu")
-    every = input_hessian(loss, images)
-    some = input_hessian(loss, images, classes=2, probes=100)
-    assert (some.top <= every.top * (1 + 1e-9)).all()
-    assert (some.top + some.error[:, 0] >= every.top).all()
-    assert ((some.trace - every.trace).abs() <= 4 * some.trace_standard_error).all()
-    assert every.error.eq(0).all()
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_some_eigenvalues_of_many_classes_are_those_of_the_dense_hessian(
+    dtype: torch.dtype, rtol: float
+) -> None:
+    loss, images = many_classes(dtype)
+    hessian = dense(loss, images)
+    true = torch.linalg.eigvalsh(hessian).flip(1)
+    found = input_hessian(loss, images, top=3, vectors=3, share=0)
+    assert found.method == "exact (piecewise linear)"
+    assert ((found.eigenvalues - true[:, :3]) / true[:, :1]).abs().max() < rtol
+    assert (found.error <= 1e-3 * true[:, :1]).all()
+    vectors = found.vectors.flatten(2).double()
+    gap = vectors @ hessian - found.eigenvalues[:, :, None] * vectors
+    assert (gap.norm(dim=2) / true[:, :1]).max() < (1e-3 if dtype == torch.float32 else 1e-6)
+    assert ((found.trace - true.sum(1)).abs() <= 4 * found.trace_standard_error).all()
+
+
+def test_each_example_takes_the_cheaper_way_and_both_agree() -> None:
+    loss, images = many_classes(torch.float64, n=8)
+    images = images * torch.logspace(-1, 1.5, 8, dtype=torch.float64).reshape(-1, 1, 1, 1)
+    every = input_hessian(loss, images, classes=100, share=0)
+    found = input_hessian(loss, images, top=2, probes=4)
+    by_class = found.error[:, 0] > 1e-7 * found.top
+    assert 0 < by_class.sum() < 8
+    gap = every.eigenvalues[:, :2] - found.eigenvalues
+    assert (gap >= -1e-9 * every.top[:, None]).all()
+    assert (gap <= found.error + 1e-9 * every.top[:, None]).all()
+    assert ((found.trace - every.trace).abs() <= 8 * found.trace_standard_error + 1e-12).all()
+    order = torch.tensor([5, 2, 7, 0, 6, 3, 1, 4])
+    again = input_hessian(
+        loss.select(order), images[order], top=2, probes=4, ids=[str(int(i)) for i in order],
+        batch_size=3,
+    )  # fmt: skip
+    torch.testing.assert_close(again.eigenvalues, found.eigenvalues[order], rtol=1e-9, atol=0)
+    torch.testing.assert_close(again.trace, found.trace[order], rtol=1e-9, atol=0)
+
+
+def test_without_probes_there_is_no_trace_but_the_eigenvalues_are_the_same() -> None:
+    loss, images = many_classes(torch.float64)
+    for options in ({"top": 2}, {"top": 2, "method": "lanczos"}):
+        without, with_ = (input_hessian(loss, images, probes=k, **options) for k in (0, 8))
+        torch.testing.assert_close(without.eigenvalues, with_.eigenvalues, rtol=1e-7, atol=0)
+        assert without.trace.isnan().all()
+        assert with_.trace.isfinite().all()
+
+
+def many_classes(dtype: torch.dtype, n: int = 3) -> tuple[Loss, Tensor]:
+    torch.manual_seed(0)
+    body = [nn.Conv2d(2, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32, 60)]
+    net = nn.Sequential(*body).requires_grad_(False)
+    net[-1].weight *= 8
+    images = torch.rand(n, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+    return Loss(net.eval().to(dtype), torch.arange(n)), images.to(dtype)
 
 
 @pytest.mark.parametrize("method", ["exact", "lanczos"])
@@ -219,6 +284,16 @@ def test_bad_input_is_one_sentence() -> None:
         input_hessian(lambda x: x.flatten(1).sum(1), images, method="exact")
     with pytest.raises(InputError, match="--classes"):
         input_hessian(loss, images, classes=0)
+    with pytest.raises(InputError, match="--top: expected at most 6"):
+        input_hessian(loss, images, top=7)
+    with pytest.raises(InputError, match="--top: expected at least as many as --vectors"):
+        input_hessian(loss, images, top=1, vectors=2)
+    with pytest.raises(InputError, match="--vectors: expected at most 6"):
+        input_hessian(loss, images, vectors=7)
+    with pytest.raises(InputError, match="--probes"):
+        input_hessian(loss, images, probes=1)
+    with pytest.raises(InputError, match="--share"):
+        input_hessian(many_classes(torch.float64)[0], images[:, :2], share=1.0)
     for method in ("auto", "lanczos"):
         with pytest.raises(InputError, match="not finite"):
             input_hessian(loss, images * float("nan"), method=method)

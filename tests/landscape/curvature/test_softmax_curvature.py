@@ -11,7 +11,8 @@ from scipy import stats
 from torch import Tensor
 
 from core.randomness import generators
-from landscape.curvature.softmax import softmax_curvature
+from landscape.curvature.raised_logits import raised_logits
+from landscape.curvature.softmax import classes_needed, softmax_curvature
 
 
 def literal(weights: Tensor, logits: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ def test_five_classes_keep_their_digits_at_any_confidence(
     found = softmax_curvature(lambda x: x @ weights.T + bias, torch.zeros(1, 7, dtype=dtype))
     expected = literal(weights, bias)
     assert found.eigenvalues.shape == (1, 4)
-    assert found.unseen.eq(0).all()
+    assert found.error.eq(0).all()
     torch.testing.assert_close(found.eigenvalues[0, :1], expected[:1], rtol=rtol, atol=0)
     torch.testing.assert_close(
         found.eigenvalues[0], expected[:4], rtol=rtol, atol=rtol * float(expected[0])
@@ -90,20 +91,43 @@ def many_classes(n: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def test_classes_left_out_are_covered_by_the_stated_bound() -> None:
-    weights, images, hessian = many_classes(50)
+    n = 200
+    weights, images, hessian = many_classes(n)
     true = torch.linalg.eigvalsh(hessian).flip(1)
     found = softmax_curvature(
         lambda x: x @ weights.T,
         images,
-        classes=8,
-        probes=200,
-        streams=generators(0, [str(i) for i in range(50)], "curvature"),
+        share=0.1,
+        probes=4,
+        streams=generators(0, [str(i) for i in range(n)], "curvature"),
     )
-    seen = found.eigenvalues
-    assert seen.shape == (50, 9)
-    assert (seen <= true[:, :9] + 1e-9).all()
-    assert (seen + (found.unseen + 3 * found.standard_error)[:, None] >= true[:, :9]).all()
-    assert (seen[:, 0] < true[:, 0] * (1 - 1e-6)).any()
+    k = found.eigenvalues.shape[1]
+    assert 3 < k < 39
+    seen, gap = found.eigenvalues, true[:, :k] - found.eigenvalues
+    assert (seen <= true[:, :k] + 1e-9).all()
+    assert (gap <= found.error + 1e-9).double().mean() >= 0.95
+    assert (gap[:, 0] > 1e-6 * true[:, 0]).any()
+
+
+def test_the_bound_holds_975_times_in_1000_also_where_one_term_makes_the_trace() -> None:
+    n, probes = 4000, 4
+    weights = torch.zeros(40, 3, dtype=torch.float64)
+    weights[1] = torch.tensor([0.0, 1.0, 0.0])
+    weights[2:4, 2] = torch.tensor([100.0, -100.0]).double()  # what is left out spreads one way
+    bias = torch.full((40,), -40.0, dtype=torch.float64)
+    bias[:4] = torch.tensor([9.0, 5.0, 1.0, 1.0])
+    found = softmax_curvature(
+        lambda x: x @ weights.T + bias,
+        torch.zeros(n, 3, dtype=torch.float64),
+        share=0.1,
+        probes=probes,
+        streams=generators(0, [str(i) for i in range(n)], "curvature"),
+    )
+    p = bias.softmax(0)
+    hessian = weights.T @ (torch.diag(p) - torch.outer(p, p)) @ weights
+    missing = hessian.trace() - found.eigenvalues.sum(1)
+    assert missing.min() > 0
+    assert (missing <= found.error[:, 0]).double().mean() == pytest.approx(0.975, abs=0.01)
 
 
 def test_the_trace_with_classes_left_out_is_covered_95_times_in_100() -> None:
@@ -112,14 +136,36 @@ def test_the_trace_with_classes_left_out_is_covered_95_times_in_100() -> None:
     found = softmax_curvature(
         lambda x: x @ weights.T,
         images.expand(n, -1),
-        classes=6,
+        share=0.2,
         probes=probes,
         streams=generators(0, [str(i) for i in range(n)], "curvature"),
     )
     true = hessian.diagonal(dim1=1, dim2=2).sum()
     width = stats.t.ppf(0.975, probes - 1) * found.standard_error
+    assert found.standard_error.min() > 0
     assert 0.93 <= ((found.trace - true).abs() <= width).double().mean() <= 0.97
     assert (found.trace.mean() - true).abs() < 4 * found.trace.std() / n**0.5
+
+
+def test_an_example_takes_the_classes_it_needs_whoever_is_beside_it() -> None:
+    weights, images, _ = many_classes(30)
+    images = images * torch.linspace(0.3, 15, 30, dtype=torch.float64).unsqueeze(1)
+    q = raised_logits(lambda x: x @ weights.T, images).share
+    needed = classes_needed(q, 1e-3, 4)
+    assert needed.min() < 15
+    assert needed.max() == 39
+    for i in (int(needed.argmin()), int(needed.argmax())):
+        alone, together = (
+            softmax_curvature(
+                lambda x: x @ weights.T, part, share=1e-3, probes=4, streams=generators(0, ids, "c")
+            )
+            for part, ids in ((images[i : i + 1], [str(i)]), (images, [str(j) for j in range(30)]))
+        )
+        k = alone.eigenvalues.shape[1]
+        assert k == int(needed[i]) + (needed[i] < 39)
+        torch.testing.assert_close(alone.eigenvalues[0], together.eigenvalues[i, :k])
+        torch.testing.assert_close(alone.trace[0], together.trace[i])
+        torch.testing.assert_close(alone.error[0, 0], together.error[i, 0])
 
 
 def test_it_costs_one_pass_for_each_class_but_one() -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from core.errors import InputError
 from core.randomness import generators
-from landscape.curvature.trace import trace_outside
+from landscape.curvature.hutchpp import hessian_trace, trace_outside
 
 
 def outside(matrix: Tensor, basis: Tensor, probes: int = 16) -> tuple[Tensor, Tensor]:
@@ -50,3 +50,22 @@ def test_nothing_is_left_outside_of_the_whole_space() -> None:
 def test_one_probe_is_refused() -> None:
     with pytest.raises(InputError, match="--probes"):
         outside(symmetric(3), torch.zeros(1, 0, 3).double(), probes=1)
+
+
+def test_hutch_plus_plus_covers_the_trace_and_beats_random_signs_alone() -> None:
+    n, d, products = 400, 30, 18
+    turn = torch.linalg.qr(symmetric(d)).Q
+    values = torch.cat([torch.tensor([90.0, 70.0, 50.0, -30.0]), 0.1 * torch.arange(26.0)]).double()
+    matrix = turn * values @ turn.T
+    mean, error = hessian_trace(
+        lambda x: torch.einsum("ni,ij,nj->n", x, matrix, x) / 2,
+        torch.rand(n, d, dtype=torch.float64),
+        products=products,
+    )
+    width = stats.t.ppf(0.975, products // 3 - 1) * error
+    assert 0.92 <= ((mean - values.sum()).abs() <= width).double().mean() <= 0.99
+    assert (mean.mean() - values.sum()).abs() < 4 * mean.std() / n**0.5
+    plain, _ = outside(matrix, torch.zeros(n, 0, d, dtype=torch.float64), probes=products)
+    assert mean.std() < 0.1 * plain.std()
+    with pytest.raises(InputError, match="--products"):
+        hessian_trace(lambda x: x.sum(1), torch.rand(1, 2), products=5)
