@@ -11,6 +11,7 @@ from core.lazy import attach
 _NAMES = {
     "run": "landscape.flatness.command",
     "FlatnessStudy": "landscape.flatness.study",
+    "MEASURES": "landscape.flatness.catalogue",
     "measure": "landscape.flatness.measures",
     "noise_rise": "landscape.flatness.noise",
     "worst_case_rise": "landscape.flatness.worst_case",

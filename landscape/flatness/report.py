@@ -14,7 +14,7 @@ from core.report.figures import FigureFiles, style
 from landscape import figures
 from landscape.comparison import Comparison, compare
 from landscape.findings import findings
-from landscape.flatness.measures import MEASURES
+from landscape.flatness.catalogue import MEASURES
 from landscape.reporting import (
     AT_EQUAL_LOSS,
     add_examples,

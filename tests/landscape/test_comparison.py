@@ -11,7 +11,8 @@ from torch import nn
 from attacks import craft, verify
 from landscape.comparison import LEAST_PAIRS, compare, covariate, twins
 from landscape.findings import findings
-from landscape.flatness.measures import MEASURES, measure, reference_labels
+from landscape.flatness.catalogue import MEASURES
+from landscape.flatness.measures import measure, reference_labels
 from landscape.measures import Measure, by_name, title
 
 ATTACK = "pgd(norm=l2, eps=0.6, steps=10, stop=false)"
