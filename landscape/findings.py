@@ -10,8 +10,9 @@ import pandas as pd
 from attacks.recipe_lists import is_control
 from core.report import Finding, words
 from core.statistics import Interval
-from landscape.comparison import LEAST_PAIRS, Comparison
+from landscape.comparison import Comparison
 from landscape.measures import LOSS, measure_of, title
+from landscape.sides import LEAST_PAIRS
 
 _BADGES = {
     "survives": "stays at equal loss",

@@ -15,8 +15,9 @@ from core.report.facts import classifier_fact, data_fact, run_facts
 from core.report.tables import intervals
 from core.report.versions import GENUINE, add_versions, predicted
 from core.statistics import clopper_pearson
-from landscape.comparison import SUCCESS, Comparison
+from landscape.comparison import Comparison
 from landscape.measures import title
+from landscape.sides import SUCCESS
 
 if TYPE_CHECKING:
     from core.studies import RunDirectory

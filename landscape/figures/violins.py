@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from core.report.drawing import Drawing, name_lines, remove_unused
 from core.report.figures import subplots
-from landscape.comparison import twins
 from landscape.figures.groups import Groups, counted, label_below
 from landscape.measures import LOSS, Measures, headline_columns, measure_of, title
+from landscape.sides import twins
 
 
 def pairs(table: pd.DataFrame, measures: Measures, groups: Groups) -> Drawing:

@@ -22,7 +22,9 @@ QUICK = {
 WHERE = {
     "model": "digits_convnet", "checkpoint": None, "normalisation": None, "stem": None,
     "data": "digits", "split": None, "size": None, "skip_unreadable": False, "batch_size": 256,
-    "device": "cpu", "threads": 1, "seed": 0, "adversarial": None,
+    "device": "cpu", "threads": 1, "seed": 0, "adversarial": None, "measures": None, "layers": None,
+    "gradient_draws": 4, "curvature_step": None, "gamma": 0.8, "boundary_norm": "l2",
+    "boundary_steps": 10, "neighbours": 20,
 }  # fmt: skip
 
 
