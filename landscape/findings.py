@@ -14,6 +14,9 @@ from landscape.comparison import Comparison
 from landscape.measures import LOSS, measure_of, title
 from landscape.sides import LEAST_PAIRS
 
+NAMED = 3
+"""Measures that the first sentence names of each group, those that differ most."""
+
 _BADGES = {
     "survives": "stays at equal loss",
     "reverses": "turns round at equal loss",
@@ -70,15 +73,33 @@ def _answer(comparison: Comparison, labels: Mapping[str, str]) -> Finding:
         "them."
     )
     if len(kept):
-        parts = []
-        for group, of_group in kept.groupby("group", sort=False):
-            sharper = [_named(comparison, m) for m in of_group[of_group["beyond"] > 0]["measure"]]
-            flatter = [_named(comparison, m) for m in of_group[of_group["beyond"] < 0]["measure"]]
-            said = [f"larger {words.several(sharper)}"] if sharper else []
-            said += [f"smaller {words.several(flatter)}"] if flatter else []
-            parts.append(f"{labels[str(group)]}: {' and '.join(said)}")
+        parts = [
+            f"{labels[str(group)]}: {_differing(comparison, of_group)}"
+            for group, of_group in kept.groupby("group", sort=False)
+        ]
         text += " At equal loss, compared with genuine images, " + "; ".join(parts) + "."
     return Finding(text, bool(len(kept)))
+
+
+def apart(rows: pd.DataFrame) -> pd.Series:
+    """Return how far from .5 the AUCs at equal loss are, the nearest of each row.
+
+    That is what is left of a measure as a detector when neither confidence nor class helps it.
+    """
+    areas = rows[["matched_auc", "control_auc"]]
+    return (areas - 0.5).abs().min(axis=1)
+
+
+def _differing(comparison: Comparison, rows: pd.DataFrame) -> str:
+    """Name what differs most in a group, and how much more there is."""
+    order = apart(rows).sort_values(ascending=False, kind="stable").index
+    most = rows.loc[order].head(NAMED)
+    said = []
+    for sign, way in ((1, "larger"), (-1, "smaller")):
+        names = [_named(comparison, m) for m in most[most["beyond"] == sign]["measure"]]
+        said += [f"{way} {words.several(names)}"] if names else []
+    more = f", and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+    return f"{' and '.join(said)}{more}"
 
 
 def _of_group(comparison: Comparison, group: str, label: str, lead: str) -> list[Finding]:

@@ -24,7 +24,7 @@ MEASURES = by_name(
             short="sphere rise", family=NOISE,
         ),
         Measure(
-            "log_odds_shift", "largest log-odds shift under noise", "nats", "l2 radius",
+            "log_odds_shift", "log-odds shift under noise", "nats", "l2 radius",
             logarithmic=False, short="log-odds shift", family=NOISE,
         ),
         Measure(
@@ -52,7 +52,7 @@ MEASURES = by_name(
             logarithmic=False, short="certified radius", family=LABEL,
         ),
         Measure(
-            "persistence", "strongest noise that keeps the label", "sigma, input units",
+            "persistence", "persistence of the label under noise", "input units",
             short="persistence", family=LABEL,
         ),
         Measure(
@@ -76,11 +76,11 @@ MEASURES = by_name(
             short="top eigenvalue", family=LOCAL,
         ),
         Measure(
-            "gradient_change", "gradient change along the gradient (CURE)",
+            "gradient_change", "change of the gradient along itself (CURE)",
             "nats per squared input unit", short="gradient change", family=LOCAL,
         ),
         Measure(
-            "gradient_coherence", "coherence of gradients under noise", "cosine", "l2 radius",
+            "gradient_coherence", "coherence of the gradient under noise", "cosine", "l2 radius",
             logarithmic=False, short="gradient coherence", family=LOCAL,
         ),
     ]
@@ -101,7 +101,7 @@ def measures_with(layers: Sequence[str]) -> dict[str, Measure]:
     dimensions = [
         Measure(
             dimension_at(layer), f"local intrinsic dimension at {layer}", "dimensions",
-            short=f"dimension, {layer}", family=DIMENSION,
+            short=f"dimension at {layer}", family=DIMENSION,
         )
         for layer in layers
     ]  # fmt: skip

@@ -138,7 +138,7 @@ class FlatnessStudy(GroupStudy):
 
     def _references(self, run: RunDirectory) -> References | None:
         """Return what measures are compared with, where there are such measures."""
-        if not self._compares:
+        if not self.compares:
             return None
         names = [str(self.chosen.ids[place]) for place in self.reference_places]
         shift = None
@@ -148,7 +148,8 @@ class FlatnessStudy(GroupStudy):
         return References(tuple(names), shift, self._reference_layers)
 
     @property
-    def _compares(self) -> bool:
+    def compares(self) -> bool:
+        """Whether something is measured against references."""
         return bool(self.layers) or "log_odds_score" in self.measures
 
     @cached_property
