@@ -82,7 +82,8 @@ def write(study: FlatnessStudy, run: RunDirectory) -> dict[str, Any]:
     for finding in found:
         report.finding(finding.text, finding.significant, finding.verdict)
     report.section("What survives at equal loss")
-    report.figure(*drawn["discrimination"])
+    if "discrimination" in drawn:
+        report.figure(*drawn["discrimination"])
     for name in drawn:
         if name.startswith("effects"):
             report.figure(*drawn[name])
@@ -120,9 +121,9 @@ def write(study: FlatnessStudy, run: RunDirectory) -> dict[str, Any]:
     report.section("Repeat it")
     report.config(study.settings(), f"python -m landscape.flatness --config {run.path}/config.yaml")
     report.write(run.report)
-    shown = ["discrimination", *(name for name in drawn if name.startswith("effects"))][:2]
+    shown = [name for name in drawn if name.startswith(("discrimination", "effects"))]
     return compared_summary(found, comparison, study) | {
-        "headline": [{"figure": name, "caption": drawn[name][1]} for name in shown]
+        "headline": [{"figure": name, "caption": drawn[name][1]} for name in shown[:2]]
     }
 
 
@@ -134,8 +135,9 @@ def _draw(
     with style(), warnings.catch_warnings():
         # Groups with too few examples have no median.
         warnings.filterwarnings("ignore", "Mean of empty slice|All-NaN", RuntimeWarning)
+        compared = comparison.discrimination["auc"].notna().any()
         drawings = [
-            _areas(comparison, study),
+            *([_areas(comparison, study)] if compared else []),
             *figures.effects(comparison, groups),
             *(
                 figures.rises(table, MEASURES[name], groups, seed=study.seed)
