@@ -70,4 +70,10 @@ def measures_and_layers(
     chosen = chosen_measures(measures, at, referenced=pool >= LEAST_REFERENCES)
     if not chosen:
         raise InputError("--measures: expected at least one.")
-    return chosen, tuple(layer for layer in at if dimension_at(layer) in chosen)
+    kept = tuple(layer for layer in at if dimension_at(layer) in chosen)
+    if kept and pool < neighbours:
+        raise InputError(
+            f"--neighbours: expected at most the {pool} images of the matching pool, found "
+            f"{neighbours}."
+        )
+    return chosen, kept

@@ -14,14 +14,14 @@ from landscape.curvature import input_hessian
 from landscape.flatness.boundary import boundary_distance
 from landscape.flatness.catalogue import dimension_at
 from landscape.flatness.coherence import gradient_coherence
+from landscape.flatness.cure import default_step, gradient_change
 from landscape.flatness.dimension import local_dimension
 from landscape.flatness.gaussian import gaussian_noise
-from landscape.flatness.gradient_change import default_step, gradient_change
 from landscape.flatness.gradients import gradient_norm
 from landscape.flatness.linearity import linearity_gap
 from landscape.flatness.log_odds import LogOddsShift, log_odds_score
 from landscape.flatness.noise import noise_rise
-from landscape.flatness.persistence import persistence
+from landscape.flatness.persistence import label_persistence
 from landscape.flatness.references import References, representations
 from landscape.flatness.worst_case import worst_case_rise
 from landscape.loss import Loss
@@ -123,7 +123,7 @@ def linearity(examples: Examples) -> Columns:
 
 def persistent(examples: Examples) -> Columns:
     """Fill the strongest noise that keeps the label, with its interval."""
-    found = persistence(
+    found = label_persistence(
         examples.loss.classifier, examples.images, examples.loss.labels, gamma=examples.gamma,
         draws=examples.draws, **examples.drawn,
     )  # fmt: skip

@@ -102,7 +102,7 @@ def measure(
         InputError: an unknown measure, or one whose radii, step or references are missing or cannot
             be used.
 
-    Cost: `2 draws |radii|` forward passes for the noise, `10 draws` for persistence;
+    Cost: `2 draws |radii|` forward passes for the noise, `8 draws` for persistence;
     `worst_case_steps (|worst_case_l2| + 2 |worst_case_linf|)` forward and backward passes for what
     is worst, `gradient_draws |radii|` for coherence, `boundary_steps` for the boundary; one forward
     and `k` backward passes for the curvature. Each is spent only where it is wanted.

@@ -44,7 +44,7 @@ class Persistence:
     evaluations: int
 
 
-def persistence(
+def label_persistence(
     classifier: nn.Module,
     images: Tensor,
     labels: Tensor,
@@ -52,7 +52,7 @@ def persistence(
     gamma: float = 0.8,
     between: tuple[float, float] = (1e-3, 1.0),
     draws: int = 64,
-    steps: int = 10,
+    steps: int = 8,
     level: float = 0.95,
     seed: int = 0,
     ids: Sequence[str] | None = None,

@@ -40,7 +40,8 @@ class References:
             [
                 [name not in (own, source) for name in self.ids]
                 for own, source in zip(ids, sources, strict=True)
-            ]
+            ],
+            dtype=torch.bool,
         ).reshape(len(ids), len(self.ids))
 
 

@@ -20,13 +20,13 @@ from core.studies import RunDirectory, Unit
 from core.studies.study import block_units
 from landscape.balls import NORMS
 from landscape.flatness import report
+from landscape.flatness.cure import default_step
 from landscape.flatness.defaults import (
     WORST_CASE,
     default_radii,
     lengths,
     measures_and_layers,
 )
-from landscape.flatness.gradient_change import default_step
 from landscape.flatness.log_odds import LogOddsShift, log_odds_shift
 from landscape.flatness.measures import measure
 from landscape.flatness.references import References, representations

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from landscape.curvature import input_hessian
 from landscape.flatness.boundary import boundary_distance
 from landscape.flatness.coherence import gradient_coherence
+from landscape.flatness.cure import gradient_change
 from landscape.flatness.dimension import local_dimension
-from landscape.flatness.gradient_change import gradient_change
 from landscape.flatness.gradients import gradient_norm
 from landscape.flatness.linearity import linearity_gap
 from landscape.flatness.log_odds import log_odds_shift
 from landscape.flatness.noise import noise_rise
-from landscape.flatness.persistence import persistence
+from landscape.flatness.persistence import label_persistence
 from landscape.flatness.stability import label_stability
 from landscape.flatness.worst_case import worst_case_rise
 from landscape.loss import Loss
@@ -68,7 +68,7 @@ def coherence(loss: Loss, images: Tensor, batch_size: int) -> list[Tensor]:
 
 
 def persistent(loss: Loss, images: Tensor, batch_size: int) -> list[Tensor]:
-    found = persistence(loss.classifier, images, loss.labels, draws=16, batch_size=batch_size)
+    found = label_persistence(loss.classifier, images, loss.labels, draws=16, batch_size=batch_size)
     return [found.sigma, found.low, found.high.clamp_max(2)]
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from core.errors import InputError
 from core.randomness import generator
-from landscape.flatness.persistence import persistence
+from landscape.flatness.persistence import label_persistence
 
 
 class HalfSpace(nn.Module):
@@ -40,7 +40,7 @@ def at_distance(distance: float, n: int, d: int) -> tuple[HalfSpace, Tensor, Ten
 @pytest.mark.parametrize("gamma", [0.6, 0.7, 0.9])
 def test_of_a_linear_classifier_it_is_the_distance_over_the_normal_quantile(gamma: float) -> None:
     net, images, labels = at_distance(0.05, 40, 6)
-    found = persistence(net, images, labels, gamma=gamma, draws=1000, steps=16)
+    found = label_persistence(net, images, labels, gamma=gamma, draws=1000, steps=16)
     expected = 0.05 / stats.norm.ppf(gamma)
     assert abs(found.sigma.log().mean().exp() / expected - 1) < 0.05
     assert (found.low < found.sigma).all()
@@ -51,7 +51,9 @@ def test_the_estimate_is_the_crossing_of_the_draws_themselves() -> None:
     """Along a ray the half space is left once, so the crossing is a quantile of those lengths."""
     draws = 50
     net, images, labels = at_distance(0.05, 5, 4)
-    found = persistence(net, images, labels, gamma=0.7, draws=draws, steps=40, ids="abcde", seed=4)
+    found = label_persistence(
+        net, images, labels, gamma=0.7, draws=draws, steps=40, ids="abcde", seed=4
+    )
     for i, name in enumerate("abcde"):
         stream = generator(4, name, "persistence")
         noise = torch.from_numpy(stream.standard_normal((draws, 4), dtype="float32")).double()
@@ -65,7 +67,7 @@ def test_the_estimate_is_the_crossing_of_the_draws_themselves() -> None:
 def test_the_interval_covers_as_often_as_it_says(draws: int) -> None:
     n, level, gamma = 1000, 0.9, 0.7
     net, images, labels = at_distance(0.05, n, 5)
-    found = persistence(net, images, labels, gamma=gamma, draws=draws, level=level)
+    found = label_persistence(net, images, labels, gamma=gamma, draws=draws, level=level)
     true = 0.05 / stats.norm.ppf(gamma)
     above, below = found.low > true, found.high < true
     covered = 1 - (above | below).double().mean()
@@ -81,35 +83,35 @@ def test_more_draws_narrow_the_interval_as_the_docstring_says() -> None:
     net, images, labels = at_distance(0.05, 200, 5)
     true = 0.05 / stats.norm.ppf(0.8)
     for draws, low, high in ((32, 0.5, 2.4), (64, 0.65, 1.7), (256, 0.8, 1.25)):
-        found = persistence(net, images, labels, draws=draws, steps=20)
+        found = label_persistence(net, images, labels, draws=draws, steps=20)
         assert (found.low / true).median() == pytest.approx(low, abs=0.06)
         assert (found.high / true).median() == pytest.approx(high, abs=0.15)
 
 
 def test_what_noise_of_any_strength_keeps_or_never_keeps_is_cut_to_the_range() -> None:
     net, images, labels = at_distance(1e3, 2, 4)
-    kept = persistence(net, images, labels, draws=32)
+    kept = label_persistence(net, images, labels, draws=32)
     torch.testing.assert_close(kept.sigma, torch.ones(2).double(), rtol=0.01, atol=0)
     assert kept.high.isinf().all()
     net, images, labels = at_distance(1e-9, 2, 4)
-    lost = persistence(net, images, labels, draws=32)
+    lost = label_persistence(net, images, labels, draws=32)
     torch.testing.assert_close(lost.sigma, torch.full((2,), 1e-3).double(), rtol=0.01, atol=0)
     assert lost.low.eq(0).all()
-    wrong = persistence(net, images, labels + 1, draws=32)
+    wrong = label_persistence(net, images, labels + 1, draws=32)
     assert wrong.sigma.eq(0).all()
     assert wrong.high.eq(0).all()
 
 
 def test_few_draws_can_be_certain_of_nothing() -> None:
     net, images, labels = at_distance(0.05, 3, 4)
-    found = persistence(net, images, labels, gamma=0.9, draws=8)
+    found = label_persistence(net, images, labels, gamma=0.9, draws=8)
     assert found.low.eq(0).all()
 
 
 def test_where_strong_noise_keeps_the_label_again_the_first_crossing_is_found() -> None:
     images = torch.zeros(20, 16, dtype=torch.float64)
     labels = torch.zeros(20, dtype=torch.int64)
-    found = persistence(
+    found = label_persistence(
         Shell(), images, labels, gamma=0.7, draws=400, between=(0.05, 5.0), steps=18
     )
     # |e| is near sigma * 4: the inner ball is left near sigma = 1/4, the outer entered near 3/4.
@@ -126,11 +128,11 @@ def test_every_pass_is_counted_and_the_batch_size_changes_nothing() -> None:
         rows += len(given[0])
 
     handle = net.register_forward_pre_hook(count)
-    whole = persistence(net, images, labels, draws=10, steps=5)
+    whole = label_persistence(net, images, labels, draws=10, steps=5)
     handle.remove()
     assert rows == 7 * whole.evaluations == 7 * 51
     for size in (1, 30):
-        part = persistence(net, images, labels, draws=10, steps=5, batch_size=size)
+        part = label_persistence(net, images, labels, draws=10, steps=5, batch_size=size)
         torch.testing.assert_close(part.sigma, whole.sigma)
         torch.testing.assert_close(part.high, whole.high)
 
@@ -144,4 +146,4 @@ def test_bad_input_is_one_sentence() -> None:
         ({"level": 1.5}, "level"),
     ):
         with pytest.raises(InputError, match=message):
-            persistence(net, images, labels, **changed)
+            label_persistence(net, images, labels, **changed)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.errors import InputError
-from landscape.flatness.gradient_change import gradient_change
+from landscape.flatness.cure import gradient_change
 
 
 @settings(max_examples=30, deadline=None)
