@@ -50,6 +50,14 @@ def test_the_largest_part_is_opened_until_there_are_enough_and_the_last_is_what_
     assert stage_layers(Wrapped(), torch.zeros(1, 1, 2, 2), count=1) == ("body",)
 
 
+def test_of_several_parts_the_one_with_the_most_parameters_is_opened() -> None:
+    def part(width: int) -> nn.Module:
+        return nn.Sequential(*(nn.Linear(width, width) for _ in range(3)))
+
+    net = nn.Sequential(nn.Flatten(), part(4), nn.Linear(4, 8), part(8), nn.Linear(8, 2))
+    assert stage_layers(net, torch.zeros(1, 1, 2, 2), count=5) == ("1", "2", "3.0", "3.1", "3.2")
+
+
 def test_a_linear_classifier_has_no_hidden_layer() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     assert stage_layers(net, torch.zeros(1, 1, 2, 2)) == ()
