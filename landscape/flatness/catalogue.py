@@ -100,8 +100,8 @@ def measures_with(layers: Sequence[str]) -> dict[str, Measure]:
     """Return all measures by name: `MEASURES` and the local intrinsic dimension at each layer."""
     dimensions = [
         Measure(
-            dimension_at(layer), f"local intrinsic dimension at {layer}", "dimensions",
-            short=f"dimension at {layer}", family=DIMENSION,
+            dimension_at(layer), f"local intrinsic dimension ({layer})", "dimensions",
+            short=f"dimension ({layer})", family=DIMENSION,
         )
         for layer in layers
     ]  # fmt: skip

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 LEAD = "gaussian_rise"
 """The measure that the sentence of each group speaks of, where it was measured."""
-RISES = ("gaussian_rise", "worst_l2_rise", "worst_linf_rise", "linearity_gap")
+RISES = ("gaussian_rise", "worst_l2_rise", "worst_linf_rise")
 AVERAGES = ("stability", "log_odds_score", "gradient_coherence")
 
 METHOD = """
