@@ -154,8 +154,8 @@ class LogOdds:
 
 def log_odds_score(
     shift: LogOddsShift, references: LogOddsShift, allowed: Tensor | None = None
-) -> Tensor:
-    """Return the largest shift over the rivals, each in deviations from genuine images, `(n, r)`.
+) -> tuple[Tensor, Tensor]:
+    """Return the largest shift over the rivals, each in deviations from genuine images, and whose.
 
     `max_z (g_{y,z} - mu_{y,z}) / sigma_{y,z}`, with mean and standard deviation over the reference
     images that are predicted as `y`, too (Roth, Kilcher and Hofmann 2019). For a `y` with fewer
@@ -167,6 +167,10 @@ def log_odds_score(
         references: of genuine images, at the same radii.
         allowed: `(n, m)` whether a reference may serve an image: not the image itself, nor the one
             that it was made from. None: all.
+
+    Returns:
+        The score, `(n, r)`, and the rival class that has it, `(n, r)`: of an adversarial image the
+        true class, if noise undoes the attack.
 
     Raises:
         InputError: other radii or classes, or an image with fewer than two references.
@@ -183,7 +187,8 @@ def log_odds_score(
         mean, deviation = _moments(references, own, allowed[i])
         distance = (shift.shift[i] - mean) / deviation
         scores[i] = torch.where(deviation > 0, distance, 0)
-    return shift.of_rivals(scores).amax(2)
+    top = shift.of_rivals(scores).max(2)
+    return top.values, top.indices
 
 
 def _moments(references: LogOddsShift, own: int, allowed: Tensor) -> tuple[Tensor, Tensor]:

@@ -83,7 +83,9 @@ def gaussian(examples: Examples) -> Columns:
     if "log_odds_shift" in examples.wanted:
         columns |= with_errors("log_odds_shift", shift.radii, *shift.largest())
     if "log_odds_score" in examples.wanted:
-        columns |= curve("log_odds_score", shift.radii, _score(examples, shift))
+        score, rivals = _score(examples, shift)
+        columns |= curve("log_odds_score", shift.radii, score)
+        columns |= curve("log_odds_rival", shift.radii, rivals)
     if "stability" in examples.wanted:
         columns |= curve("stability", stability.sigmas, stability.share)
         columns |= curve("stability_low", stability.sigmas, stability.lower)
@@ -239,8 +241,8 @@ def with_errors(
     return columns
 
 
-def _score(examples: Examples, shift: LogOddsShift) -> Tensor:
-    """Return the standardised shift of the log-odds, `(n, r)`."""
+def _score(examples: Examples, shift: LogOddsShift) -> tuple[Tensor, Tensor]:
+    """Return the standardised shift of the log-odds, and whose it is, `(n, r)`."""
     references = examples.compared.shift
     if references is None:
         raise InputError("references: expected their log-odds shifts for log_odds_score.")

@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 
 from attacks.crafted_shards import save_artifacts
-from core.report import Report
+from core.report import Report, words
 from core.report.drawing import Drawing, save_drawings
 from core.report.figures import FigureFiles, style
 from core.report.versions import GENUINE
 from landscape import figures
+from landscape.columns import column
 from landscape.comparison import Comparison, compare
 from landscape.findings import findings
 from landscape.flatness.catalogue import MEASURES, dimension_at, measures_with
@@ -30,6 +31,7 @@ from landscape.reporting import (
     groups_table,
     matching_table,
 )
+from landscape.sides import twins
 
 if TYPE_CHECKING:
     from core.studies import RunDirectory
@@ -107,6 +109,13 @@ def write(study: FlatnessStudy, run: RunDirectory) -> dict[str, Any]:
         "genuine images of equal loss, and against the same-class control. The loss alone is the "
         "baseline; what does not stay at equal loss adds nothing to it.",
     )
+    if "log_odds_score" in study.measures:
+        report.table(
+            _undone(table, study),
+            "Where noise leads: for how many examples the rival with the largest standardised "
+            "log-odds shift is the true class, by the length of the noise. For genuine images, "
+            "which are predicted as their true class, it never is.",
+        )
     report.section("Examples")
     add_examples(report, study, run, table)
     report.section("How it was measured")
@@ -152,6 +161,21 @@ def _draw(
         if averaged:
             drawings.append(figures.averages(table, averaged, groups, seed=study.seed))
         return save_drawings(drawings, run.figures)
+
+
+def _undone(table: pd.DataFrame, study: FlatnessStudy) -> pd.DataFrame:
+    """Return for how many adversarial examples noise favours the true class most, by its length."""
+    lines = []
+    for group in study.attacking:
+        rows = twins(table, group)[0]
+        counts = {
+            f"r = {radius:.3g}": words.count(
+                int((rows[column("log_odds_rival", radius)] == rows["label"]).sum()), len(rows)
+            )
+            for radius in study.radii
+        }
+        lines.append({"group": study.labels[group], **counts})
+    return pd.DataFrame(lines)
 
 
 def _areas(comparison: Comparison, study: FlatnessStudy) -> Drawing:

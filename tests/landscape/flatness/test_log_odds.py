@@ -75,7 +75,7 @@ def drawn(counts: list[int], seed: int = 0, r: int = 2, k: int = 3) -> LogOddsSh
 
 def test_each_class_is_standardised_by_its_own_references() -> None:
     references, images = drawn([30, 40, 12]), drawn([2, 3, 4], seed=1)
-    found = log_odds_score(images, references)
+    found, rivals = log_odds_score(images, references)
     for i, own in enumerate(images.predicted.tolist()):
         alike = references.shift[references.predicted == own].numpy()
         mean, deviation = alike.mean(0), alike.std(0, ddof=1)
@@ -85,13 +85,17 @@ def test_each_class_is_standardised_by_its_own_references() -> None:
                 for z in range(3) if z != own
             )  # fmt: skip
             assert float(found[i, r]) == pytest.approx(best)
+            z = int(rivals[i, r])
+            assert z != own
+            own_score = (float(images.shift[i, r, z]) - mean[r, z]) / deviation[r, z]
+            assert own_score == pytest.approx(best)
 
 
 def test_a_class_with_few_references_is_standardised_by_those_of_all_others_than_the_rival() -> (
     None
 ):
     references, images = drawn([30, 40, 9]), drawn([0, 0, 4], seed=1)
-    found = log_odds_score(images, references)
+    found, _ = log_odds_score(images, references)
     for i in range(4):
         for r in range(2):
             scores = []
@@ -112,13 +116,13 @@ def test_what_is_barred_does_not_serve() -> None:
         references.standard_error[kept], 8,
     )  # fmt: skip
     torch.testing.assert_close(
-        log_odds_score(images, references, allowed), log_odds_score(images, fewer)
+        log_odds_score(images, references, allowed)[0], log_odds_score(images, fewer)[0]
     )
 
 
 def test_genuine_images_score_as_a_largest_of_normal_variates_does() -> None:
     references, images = drawn([400, 400, 400]), drawn([400, 400, 400], seed=1)
-    found = log_odds_score(images, references)
+    found, _ = log_odds_score(images, references)
     # The larger of two standard normal variates has mean 1 / sqrt(pi).
     assert abs(float(found.mean()) - torch.pi**-0.5) < 0.06
 
@@ -128,7 +132,7 @@ def test_a_rival_whose_references_do_not_vary_counts_as_zero() -> None:
     references.shift[:, :, 2] = 1.0
     images = drawn([1, 0, 0], seed=1)
     images.shift[0, :, 1] = -100.0
-    assert log_odds_score(images, references).tolist() == [[0.0, 0.0]]
+    assert log_odds_score(images, references)[0].tolist() == [[0.0, 0.0]]
 
 
 def test_bad_input_is_one_sentence() -> None:
