@@ -5,7 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from attacks import craft
+from core.data import load_images
 from core.errors import InputError
+from core.models import load_classifier
 from landscape.flatness.boundary import boundary_distance
 
 
@@ -104,6 +106,17 @@ def test_every_pass_is_counted_and_no_image_is_none() -> None:
     assert rows == int(found.passes.sum())
     assert (found.passes <= 27).all()
     assert len(boundary_distance(net, images[:0], steps=25).distance) == 0
+
+
+@pytest.mark.slow
+def test_on_digits_thirty_steps_come_as_near_as_the_docstring_says() -> None:
+    classifier, digits = load_classifier("digits_convnet"), load_images("digits")
+    images, _ = digits.subset(200, seed=0).tensors(range(200))
+    few, many = (boundary_distance(classifier, images, steps=s).distance for s in (30, 300))
+    assert few.isfinite().all()
+    ratio = few / many
+    assert ratio.median() < 1.002
+    assert ratio.quantile(0.9) < 1.025
 
 
 def test_bad_input_is_one_sentence() -> None:

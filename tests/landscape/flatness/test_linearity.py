@@ -6,8 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from core.data import load_images
 from core.errors import InputError
-from landscape.flatness.linearity import linearity_gap
+from core.models import load_classifier
+from core.randomness import generators, normal
+from landscape.flatness.ascent import Ascent, Point
+from landscape.flatness.linearity import _Departure, linearity_gap
 from landscape.flatness.worst_case import worst_case_rise
 from landscape.loss import Loss, value_and_gradient
 
@@ -127,6 +131,22 @@ def test_on_a_network_the_rise_is_at_most_slope_plus_gap() -> None:
     # Both maxima are lower bounds; with these steps the inequality of the true ones shows.
     assert (rise <= slope[:, None] * torch.tensor(radii) + 1.02 * gap + 1e-6).all()
     assert (gap > 0.01).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("norm", "radii"), [("linf", [0.01, 0.05, 0.1]), ("l2", [0.05, 0.2, 0.5])])
+def test_on_digits_the_gradient_is_a_better_start_than_chance(norm: str, radii: list) -> None:
+    classifier, digits = load_classifier("digits_convnet"), load_images("digits")
+    images, _ = digits.subset(100, seed=0).tensors(range(100))
+    loss = Loss(classifier, classifier(images).argmax(1))
+    found = linearity_gap(loss, images, radii, norm=norm, steps=10).gap
+    centre = Point.at(loss, images)
+    level = Point(images, torch.zeros_like(centre.value), torch.zeros_like(images))
+    streams = generators(0, [str(i) for i in range(100)], "chance")
+    chance = Ascent(norm, 20, 1, None).largest(
+        _Departure(loss, centre), level, radii, streams, normal(streams, (1, 8, 8), images)
+    )
+    assert ((found / chance).log().mean(0) > 0.2).all()
 
 
 def test_bad_input_is_one_sentence() -> None:
