@@ -113,8 +113,8 @@ def write(study: FlatnessStudy, run: RunDirectory) -> dict[str, Any]:
         report.table(
             _undone(table, study),
             "Where noise leads: for how many examples the rival with the largest standardised "
-            "log-odds shift is the true class, by the length of the noise. For genuine images, "
-            "which are predicted as their true class, it never is.",
+            "log-odds shift is the true class, by the length of the noise. Beside it, for how many "
+            "it is the class beyond the nearest point of the boundary, which takes no noise.",
         )
     report.section("Examples")
     add_examples(report, study, run, table)
@@ -174,6 +174,9 @@ def _undone(table: pd.DataFrame, study: FlatnessStudy) -> pd.DataFrame:
             )
             for radius in study.radii
         }
+        if "boundary_rival" in rows:
+            beyond = int((rows["boundary_rival"] == rows["label"]).sum())
+            counts["beyond the nearest boundary"] = words.count(beyond, len(rows))
         lines.append({"group": study.labels[group], **counts})
     return pd.DataFrame(lines)
 
