@@ -18,6 +18,7 @@ PGD = "pgd(norm=linf, eps=0.2, steps=5, stop=false)"
 QUICK = {
     "attacks": ATTACKS, "examples": 60, "matching_pool": 30, "draws": 4, "worst_case_steps": 2,
     "radii": [0.1], "worst_case_l2": [0.1], "worst_case_linf": [0.01],
+    "measures": "gaussian_rise,gradient_l2",
 }  # fmt: skip
 WHERE = {
     "model": "digits_convnet", "checkpoint": None, "normalisation": None, "stem": None,
