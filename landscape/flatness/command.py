@@ -59,6 +59,8 @@ def run(
 
     Args:
         examples: how many images are attacked and measured, balanced over the classes.
+        matching_pool: how many further genuine images are measured, to find partners of equal loss
+            and as references; default: as many as examples, where the data has them.
         measures: what is measured: names or families (noise, label, worst_case,
             gradient_and_curvature, dimension); default: all.
         loss: the landscape: cross_entropy, margin or log_probability.

@@ -81,7 +81,8 @@ def label_persistence(
             determine sigma, and the more of them it takes to be certain of anything.
         between: the least and the most sigma that are told apart, per coordinate, in input units.
         draws: noise draws per example. The interval is wide with few: for a linear classifier half
-            to 2.4 times the truth with 32 draws, 0.65 to 1.7 with 64, 0.8 to 1.25 with 256.
+            to 2.4 times the truth with 32 draws, 0.65 to 1.7 with 64, 0.8 to 1.25 with 256, and a
+            little more where few sigmas are tried.
         steps: sigmas tried per example; each goes to the crossing whose bracket is widest.
         level: confidence of the interval of each example.
         seed: with an example's id, names its stream of random numbers.
