@@ -105,7 +105,12 @@ _SHARED = {
         "recipes of --attacks whose examples get a same-class control (a genuine image of the "
         "class that each is taken for, pushed to its loss), or all, or none; default: all.",
     ),
-    "layers": SharedOption(list[str] | str | None, ANY),
+    "layers": SharedOption(
+        list[str] | str | None,
+        ANY,
+        "layers whose outputs are looked at, by name as named_modules() gives it, or input for the "
+        "image itself; default: input and three stages of the network.",
+    ),
     "batch_size": SharedOption(
         int,
         ANY,

@@ -20,27 +20,25 @@ import pandas as pd
 
 from core.report.versions import GENUINE
 from core.statistics import (
-    Balance,
     Interval,
     auc,
     bootstrap,
     geometric_mean_ratio,
     holm,
-    match,
     matched_auc,
     matched_ratio,
-    matching_balance,
     paired_test,
     ratio_of_medians,
     unpaired_test,
 )
-from landscape.groups.same_class import control_of, is_same_class
+from landscape.groups.same_class import is_same_class
 from landscape.measures import LOSS, Measure, Measures, headline_columns
+from landscape.sides import LEAST_PAIRS, SUCCESS, Side, covariate, side_of, twins
 
-LEAST_PAIRS = 20
-"""Fewer pairs than this make no claim, raw or matched."""
+__all__ = [
+    "INVALID", "LEAST_PAIRS", "SUCCESS", "Comparison", "compare", "covariate", "twins", "verdicts",
+]  # fmt: skip
 
-SUCCESS = "success"
 INVALID = ("outside box", "outside ball", "not finite", "wrong length")
 
 
@@ -67,30 +65,6 @@ class Comparison:
     matching: pd.DataFrame
 
 
-def twins(table: pd.DataFrame, group: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows of a group that count and those of their genuine twins, in one order.
-
-    What counts is what verification called a success: a fooled classifier or, for a noise control,
-    a step of the asked length, from a genuine image that was classified correctly.
-    """
-    rows = table[table["group"] == group]
-    genuine = table[(table["group"] == GENUINE) & ~table["pool"]].set_index("id")
-    kept = rows[(rows["status"] == SUCCESS) & rows["loss"].notna()].set_index("id")
-    return kept, genuine.loc[kept.index]
-
-
-def covariate(table: pd.DataFrame, loss: str) -> np.ndarray:
-    """Return what examples are matched on: the loss at the centre, on a log scale where it has one.
-
-    Losses span ten orders of magnitude, and near 0 every flatness measure is proportional to the
-    loss, so that equal means equal up to a factor. The margin is a difference of logits already.
-    """
-    values = table["loss"].to_numpy(dtype=float)
-    if loss == "margin":
-        return values
-    return np.log(np.maximum(np.abs(values), np.finfo(np.float64).tiny))
-
-
 def compare(
     table: pd.DataFrame, measures: Measures, loss: str = "cross_entropy", *, seed: int = 0
 ) -> Comparison:
@@ -112,7 +86,7 @@ def compare(
         & table["loss"].notna()
     ]
     names = [g for g in table["group"].drop_duplicates() if g != GENUINE and not is_same_class(g)]
-    sides = {group: _side(table, group, partners, loss) for group in names}
+    sides = {group: side_of(table, group, partners, loss) for group in names}
     kinds = {
         name: effect_kind(measure, [pair for s in sides.values() for pair in s.pairs(name)])
         for name, measure in columns.items()
@@ -138,90 +112,6 @@ def compare(
         verdicts(pd.DataFrame(discriminated)),
         pd.DataFrame([{"group": group} | side.described() for group, side in sides.items()]),
     )
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One group beside genuine images: its twins, partners of equal loss, and its control."""
-
-    ours: pd.DataFrame
-    genuine: pd.DataFrame
-    partners: pd.DataFrame
-    matched: tuple[np.ndarray, np.ndarray]
-    balance: Balance | None
-    control: pd.DataFrame
-
-    def twins(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return a measure of the group and of its twins, where both have it."""
-        return _both(self.ours[name].to_numpy(float), self.genuine[name].to_numpy(float))
-
-    def partnered(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return who is matched with whom, of those that both have a measure."""
-        a, b = self.matched
-        values, others = self.ours[name].to_numpy(float), self.partners[name].to_numpy(float)
-        both = np.isfinite(values[a]) & np.isfinite(others[b])
-        return a[both], b[both]
-
-    def controlled(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return a measure of those of the group that have a control, and of these."""
-        ours = self.ours.loc[self.control.index]
-        return _both(ours[name].to_numpy(float), self.control[name].to_numpy(float))
-
-    def pairs(self, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return the pairs of samples that a measure is compared on."""
-        if len(self.ours) < LEAST_PAIRS:
-            return []
-        found = [self.twins(name)]
-        if self.balance is not None and self.balance.enough:
-            a, b = self.partnered(name)
-            values, others = self.ours[name].to_numpy(float), self.partners[name].to_numpy(float)
-            found.append((values[a], others[b]))
-        found.append(self.controlled(name))
-        return [(a, b) for a, b in found if len(a) >= LEAST_PAIRS]
-
-    def described(self) -> dict[str, Any]:
-        """Return how many could be matched, and how alike the losses then are."""
-        if self.balance is None:
-            return {"pairs": 0, "of": len(self.ours), "enough": False}
-        return {
-            "pairs": self.balance.n,
-            "of": self.balance.of,
-            "difference before (sd)": self.balance.difference_before,
-            "difference after (sd)": self.balance.difference_after,
-            "enough": self.balance.enough,
-        }
-
-
-def _both(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of which both values are there."""
-    both = np.isfinite(a) & np.isfinite(b)
-    return a[both], b[both]
-
-
-def _side(table: pd.DataFrame, group: str, partners: pd.DataFrame, loss: str) -> _Side:
-    ours, genuine = twins(table, group)
-    others = _twins_first(partners, genuine)
-    control = _control(table, group, ours)
-    nobody = np.empty(0, dtype=np.intp)
-    if len(ours) < LEAST_PAIRS:
-        return _Side(ours, genuine, others, (nobody, nobody), None, control)
-    left, right = covariate(ours, loss), covariate(others, loss)
-    matched = match(left, right)
-    balance = matching_balance(left, right, *matched, minimum=LEAST_PAIRS)
-    return _Side(ours, genuine, others, matched, balance, control)
-
-
-def _control(table: pd.DataFrame, group: str, ours: pd.DataFrame) -> pd.DataFrame:
-    """Return the control images of a group that counts, by the ids of its examples."""
-    rows = table[(table["group"] == control_of(group)) & (table["status"] == SUCCESS)]
-    rows = rows[rows[LOSS].notna()].set_index("id")
-    return rows.loc[rows.index.intersection(ours.index, sort=False)]
-
-
-def _twins_first(partners: pd.DataFrame, genuine: pd.DataFrame) -> pd.DataFrame:
-    """Return the possible partners of a group, its twins in front: row i of both is one example."""
-    others = partners.set_index("id")
-    return pd.concat([genuine, others[~others.index.isin(genuine.index)]])
 
 
 def _describe(table: pd.DataFrame, group: str, ours: pd.DataFrame) -> dict[str, Any]:
@@ -314,29 +204,28 @@ EFFECTS: dict[str, Callable[..., Interval]] = {
 }
 
 
-def _discriminate(side: _Side, name: str, kind: str | None, seed: int) -> dict[str, Any]:
+def _discriminate(side: Side, name: str, kind: str | None, seed: int) -> dict[str, Any]:
     """Return the AUC of a column in each comparison; the loss itself (no kind) is the baseline."""
-    twins_of = side.twins(name)
-    a, b = side.partnered(name)
-    controls_of = side.controlled(name)
+    ours, genuine = side.twins(name)
+    found = side.partnered(name)
+    rows, controls = side.controlled(name)
     row: dict[str, Any] = {
-        "n": len(twins_of[0]),
-        "matched_n": len(a),
-        "control_n": len(controls_of[0]),
+        "n": len(ours),
+        "matched_n": len(found.left),
+        "control_n": len(controls),
     }
     row |= dict.fromkeys(_AREA_NUMBERS, np.nan)
-    if side.balance is None or len(twins_of[0]) < LEAST_PAIRS:
+    if len(ours) < LEAST_PAIRS:
         return row
-    raw = auc(*twins_of, paired=True)
+    raw = auc(ours, genuine, paired=True)
     row |= {"auc": raw.estimate, "auc_low": raw.low, "auc_high": raw.high}
-    if side.balance.enough and len(a) >= LEAST_PAIRS:
-        values, others = (
-            np.nan_to_num(rows[name].to_numpy(float)) for rows in (side.ours, side.partners)
-        )
-        area = matched_auc(values, others, a, b, same_examples=True)
-        row |= _at_equal_loss("matched", area, values[a], others[b], kind, seed)
-    if len(controls_of[0]) >= LEAST_PAIRS:
-        row |= _at_equal_loss("control", auc(*controls_of), *controls_of, kind, seed)
+    if found.enough:
+        area = matched_auc(found.values, found.others, found.left, found.right, same_examples=True)
+        row |= _at_equal_loss("matched", area, *found.pairs(), kind, seed)
+    if len(controls) >= LEAST_PAIRS:
+        a, b = rows[name].to_numpy(float), controls[name].to_numpy(float)
+        area = auc(a, b, clusters=side.origins(controls))
+        row |= _at_equal_loss("control", area, a, b, kind, seed)
     return row
 
 

@@ -10,8 +10,12 @@ import pandas as pd
 from attacks.recipe_lists import is_control
 from core.report import Finding, words
 from core.statistics import Interval
-from landscape.comparison import LEAST_PAIRS, Comparison
+from landscape.comparison import Comparison
 from landscape.measures import LOSS, measure_of, title
+from landscape.sides import LEAST_PAIRS
+
+NAMED = 3
+"""Measures that the first sentence names of each group, those that differ most."""
 
 _BADGES = {
     "survives": "stays at equal loss",
@@ -69,15 +73,48 @@ def _answer(comparison: Comparison, labels: Mapping[str, str]) -> Finding:
         "them."
     )
     if len(kept):
-        parts = []
-        for group, of_group in kept.groupby("group", sort=False):
-            sharper = [_named(comparison, m) for m in of_group[of_group["beyond"] > 0]["measure"]]
-            flatter = [_named(comparison, m) for m in of_group[of_group["beyond"] < 0]["measure"]]
-            said = [f"larger {words.several(sharper)}"] if sharper else []
-            said += [f"smaller {words.several(flatter)}"] if flatter else []
-            parts.append(f"{labels[str(group)]}: {' and '.join(said)}")
+        parts = [
+            f"{labels[str(group)]}: {_differing(comparison, of_group)}"
+            for group, of_group in kept.groupby("group", sort=False)
+        ]
         text += " At equal loss, compared with genuine images, " + "; ".join(parts) + "."
+        alike = int(as_noise(comparison, kept).sum())
+        if alike:
+            text += f" {alike} of them are no mark of an attack: the noise control shows them, too."
     return Finding(text, bool(len(kept)))
+
+
+def apart(rows: pd.DataFrame) -> pd.Series:
+    """Return how far from .5 the AUCs at equal loss are, the nearest of each row.
+
+    That is what is left of a measure as a detector when neither confidence nor class helps it.
+    """
+    areas = rows[["matched_auc", "control_auc"]]
+    return (areas - 0.5).abs().min(axis=1)
+
+
+def as_noise(comparison: Comparison, rows: pd.DataFrame) -> pd.Series:
+    """Return which differences a noise control shows too, in the same direction.
+
+    A measure that any step of that length moves says nothing of deceit.
+    """
+    controls = comparison.discrimination
+    controls = controls[controls["group"].map(is_control) & (controls["beyond"].fillna(0) != 0)]
+    shown = set(zip(controls["measure"], controls["beyond"], strict=True))
+    keys = zip(rows["measure"], rows["beyond"], strict=True)
+    return pd.Series([key in shown for key in keys], index=rows.index, dtype=bool)
+
+
+def _differing(comparison: Comparison, rows: pd.DataFrame) -> str:
+    """Name what differs most in a group, and how much more there is."""
+    order = apart(rows).sort_values(ascending=False, kind="stable").index
+    most = rows.loc[order].head(NAMED)
+    said = []
+    for sign, way in ((1, "larger"), (-1, "smaller")):
+        names = [_named(comparison, m) for m in most[most["beyond"] == sign]["measure"]]
+        said += [f"{way} {words.several(names)}"] if names else []
+    more = f", and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+    return f"{' and '.join(said)}{more}"
 
 
 def _of_group(comparison: Comparison, group: str, label: str, lead: str) -> list[Finding]:

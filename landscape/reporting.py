@@ -15,8 +15,9 @@ from core.report.facts import classifier_fact, data_fact, run_facts
 from core.report.tables import intervals
 from core.report.versions import GENUINE, add_versions, predicted
 from core.statistics import clopper_pearson
-from landscape.comparison import SUCCESS, Comparison
-from landscape.measures import title
+from landscape.comparison import Comparison
+from landscape.measures import LOSS, title
+from landscape.sides import SUCCESS
 
 if TYPE_CHECKING:
     from core.studies import RunDirectory
@@ -91,9 +92,11 @@ def detector_table(comparison: Comparison, labels: dict[str, str]) -> pd.DataFra
     The loss is the trivial detector: what vanishes at equal loss adds nothing to it.
     """
     rows = comparison.discrimination
+    alone = rows[rows["measure"] == LOSS].set_index("group")["auc"]
     columns: dict[str, Any] = {
         "group": rows["group"].map(labels),
         "measure": [title(m, comparison.measures, short=True) for m in rows["measure"]],
+        "AUC of the loss alone": rows["group"].map(alone).map(lambda area: words.number(area, 2)),
         "AUC": intervals(rows, ("auc", "auc_low", "auc_high")),
         "matched AUC": intervals(rows, ("matched_auc", "matched_low", "matched_high")),
     }

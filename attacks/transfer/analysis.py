@@ -31,14 +31,21 @@ COVARIATES = {
 _MEASURES = {
     "gaussian_rise": "rise under Gaussian noise",
     "sphere_rise": "rise on the sphere",
+    "log_odds_shift": "log-odds shift under noise",
     "worst_l2_rise": "worst-case rise, l2",
     "worst_linf_rise": "worst-case rise, linf",
+    "linearity_gap": "linearity gap",
     "stability": "label kept under noise",
     "certified_radius": "certified radius",
+    "persistence": "persistence",
+    "boundary_distance": "boundary distance",
     "gradient_l2": "gradient norm, l2",
     "gradient_l1": "gradient norm, l1",
     "hessian_trace": "Hessian trace",
     "hessian_top": "top Hessian eigenvalue",
+    "gradient_change": "gradient change",
+    "gradient_coherence": "gradient coherence",
+    "lid:input": "local dimension",
 }
 
 

@@ -22,11 +22,14 @@ GENUINE = "genuine"
 PREFIXES = {"genuine": "flatness_genuine:", "adversarial": "flatness_adversarial:"}
 """Of the columns that measures go to: around the genuine image, around the source's example."""
 
-_MEASURES = (
-    "gaussian_rise@", "sphere_rise@", "worst_l2_rise@", "worst_linf_rise@", "stability@",
-    "certified_radius", "gradient_l2", "gradient_l1", "hessian_trace", "hessian_top",
-)  # fmt: skip
-"""How the columns of measures begin; standard errors and bounds are left out."""
+_MEASURES = {
+    "gaussian_rise", "sphere_rise", "log_odds_shift", "worst_l2_rise", "worst_linf_rise",
+    "linearity_gap", "stability", "certified_radius", "persistence", "boundary_distance",
+    "gradient_l2", "gradient_l1", "hessian_trace", "hessian_top", "gradient_change",
+    "gradient_coherence", "lid:input",
+}  # fmt: skip
+"""Names of the measures, before the `@` of their columns. Standard errors and bounds are left out,
+and what has another meaning for each classifier: its hidden layers, its references."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,7 @@ def read_landscapes(
         results = folder / "results.parquet"
         digests[run] = sha256(results.read_bytes()).hexdigest()
         table = pd.read_parquet(results)
-        measures = [
-            name
-            for name in map(str, table.columns)
-            if name.startswith(_MEASURES) and not name.endswith("_se")
-        ]
+        measures = [name for name in map(str, table.columns) if name.partition("@")[0] in _MEASURES]
         own = table[["id", "group", *measures]].assign(source=source)
         genuine[source] = _renamed(own[own["group"] == GENUINE], measures, "genuine").drop(
             columns="group"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
@@ -12,7 +14,12 @@ from core.statistics.intervals import Interval, make_interval
 
 
 def auc(
-    positive: ArrayLike, negative: ArrayLike, *, level: float = 0.95, paired: bool = False
+    positive: ArrayLike,
+    negative: ArrayLike,
+    *,
+    level: float = 0.95,
+    paired: bool = False,
+    clusters: tuple[Sequence[object], Sequence[object]] | None = None,
 ) -> Interval:
     """AUC, `P(positive > negative) + P(equal) / 2`, with DeLong's interval.
 
@@ -29,6 +36,9 @@ def auc(
         paired: entry i of both comes from the same example (m = n), say its adversarial and its
             genuine version. DeLong's variance takes the two groups as independent, which is wrong
             then; the paired one is that of the summed placement values of an example.
+        clusters: of every positive and of every negative, what it comes from: values of one cluster
+            may depend on one another. The variance is the larger of the independent and the
+            clustered one.
 
     Source: DeLong, DeLong and Clarke-Pearson (1988); paired: Obuchowski, "Nonparametric analysis of
     clustered ROC curve data" (1997). Cost: O((m + n) log(m + n)).
@@ -51,6 +61,8 @@ def auc(
         variance = (of_positive + of_negative).var(ddof=1) / smallest
         return logit_interval(estimate, variance, smallest - 1, smallest // 2, level)
     variance = of_positive.var(ddof=1) / len(above) + of_negative.var(ddof=1) / len(below)
+    if clusters is not None:
+        variance = max(variance, _clustered(of_positive, of_negative, clusters))
     return logit_interval(estimate, variance, 2 * smallest - 2, smallest, level)
 
 
@@ -61,6 +73,18 @@ def placements(positive: Array, negative: Array) -> tuple[Array, Array]:
     above it, `(n,)`. Ties count half; both have the AUC as their mean.
     """
     return _share_below(positive, negative), 1 - _share_below(negative, positive)
+
+
+def _clustered(
+    of_positive: Array, of_negative: Array, clusters: tuple[Sequence[object], Sequence[object]]
+) -> float:
+    """Return the variance of the AUC from the placement values, summed within clusters."""
+    if [len(c) for c in clusters] != [len(of_positive), len(of_negative)]:
+        raise InputError("clusters: expected one for each positive and for each negative.")
+    _, places = np.unique([str(c) for side in clusters for c in side], return_inverse=True)
+    parts = [(v - v.mean()) / len(v) for v in (of_positive, of_negative)]
+    sums = np.bincount(places, np.concatenate(parts))
+    return float(sums @ sums) * len(sums) / max(len(sums) - 1, 1)
 
 
 def _share_below(values: Array, others: Array) -> Array:

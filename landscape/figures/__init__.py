@@ -8,7 +8,7 @@ _NAMES = {
     "effects": "landscape.figures.forests",
     "discrimination": "landscape.figures.forests",
     "rises": "landscape.figures.curves",
-    "stability": "landscape.figures.curves",
+    "averages": "landscape.figures.curves",
     "pairs": "landscape.figures.violins",
     "distributions": "landscape.figures.violins",
 }

@@ -1,6 +1,8 @@
-"""What depends on a radius: the rise of the loss, and the stability of the label."""
+"""What depends on a radius: the rise of the loss, and averages of what noise does."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -87,36 +89,47 @@ def rises(table: pd.DataFrame, measure: Measure, groups: Groups, *, seed: int = 
     )
 
 
-def stability(table: pd.DataFrame, groups: Groups, *, seed: int = 0) -> Drawing:
-    """Draw the share of Gaussian noise that keeps the label, against its standard deviation."""
-    figure, axes = subplots(size=(6.4, 4.0))
-    ax = axes[0, 0]
-    sigmas = radii_in(table.columns, "stability")
+def averages(
+    table: pd.DataFrame, measures: Sequence[Measure], groups: Groups, *, seed: int = 0
+) -> Drawing:
+    """Draw the averages of measures that have no logarithm against what they depend on.
+
+    A panel for each measure that the table has, with a line for each group.
+    """
+    shown = [m for m in measures if radii_in(table.columns, m.name)]
+    figure, axes = subplots(1, max(len(shown), 1), size=(9.5 / max(len(shown), 1), 3.6))
     data = []
-    for group, label in groups.labels.items():
-        values = curves(counted(table, group), "stability")[1]
-        if len(values) < 2:
-            continue
-        own = groups.look(group)
-        average = bootstrap(values, seed=seed, method="percentile", resamples=1000)
-        ax.fill_between(sigmas, average.low, average.high, color=own.color, alpha=0.2, linewidth=0)
-        ax.plot(sigmas, average.estimate, color=own.color, marker=own.marker, markersize=5,
-                label=f"{label}, n = {len(values)}")  # fmt: skip
-        data.append(pd.DataFrame({"group": group, "sigma": sigmas, "n": len(values),
-                                  "mean": average.estimate, "low": average.low,
-                                  "high": average.high}))  # fmt: skip
-    _radius_axis(ax, sigmas)
-    ax.set_xlabel("standard deviation of the noise per pixel (input units)")
-    ax.set_ylabel("share that keeps the label")
-    ax.set_ylim(top=1.02)
-    ax.grid(color="0.92")
-    figure.legend(fontsize=9, loc="outside lower center", ncols=2)
+    for ax, measure in zip(axes.flat, shown, strict=False):
+        radii = radii_in(table.columns, measure.name)
+        for group, label in groups.labels.items():
+            values = curves(counted(table, group), measure.name)[1]
+            values = values[np.isfinite(values).all(1)]
+            if len(values) < 2:
+                continue
+            own = groups.look(group)
+            average = bootstrap(values, seed=seed, method="percentile", resamples=1000)
+            ax.fill_between(radii, average.low, average.high, color=own.color, alpha=0.2,
+                            linewidth=0)  # fmt: skip
+            ax.plot(radii, average.estimate, color=own.color, marker=own.marker, markersize=4,
+                    linewidth=1.8, label=f"{label}, n = {len(values)}")  # fmt: skip
+            data.append(pd.DataFrame({"measure": measure.name, "group": group, "radius": radii,
+                                      "n": len(values), "mean": average.estimate,
+                                      "low": average.low, "high": average.high}))  # fmt: skip
+        _radius_axis(ax, radii)
+        ax.set_title(measure.short or measure.title, loc="left", fontsize=11)
+        ax.set_xlabel(f"{measure.axis} (input units)", fontsize=10)
+        ax.set_ylabel(measure.unit, fontsize=10)
+        ax.tick_params(labelsize=9)
+        ax.grid(color="0.92")
+    if shown:
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, fontsize=9, loc="outside lower center", ncols=3)
+    titles = "; ".join(m.title for m in shown)
     return Drawing(
-        "stability",
+        "averages",
         figure,
-        pd.concat(data, ignore_index=True),
-        "How much Gaussian noise the label survives: average over the examples with its 95 % "
-        "bootstrap band.",
+        pd.concat(data, ignore_index=True) if data else pd.DataFrame(),
+        f"What noise does, on average over the examples, with the 95 % bootstrap band: {titles}.",
     )
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from core.report.groups import GroupStyle, group_styles
 from core.report.versions import GENUINE
-from landscape.comparison import twins
+from landscape.sides import twins
 
 
 class Groups:

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from core.report.drawing import Drawing, name_lines, remove_unused
 from core.report.figures import subplots
-from landscape.comparison import twins
 from landscape.figures.groups import Groups, counted, label_below
 from landscape.measures import LOSS, Measures, headline_columns, measure_of, title
+from landscape.sides import twins
 
 
 def pairs(table: pd.DataFrame, measures: Measures, groups: Groups) -> Drawing:
@@ -24,8 +24,9 @@ def pairs(table: pd.DataFrame, measures: Measures, groups: Groups) -> Drawing:
 
     def panel(ax: Axes, group: str, name: str, position: float) -> dict[str, float]:
         ours, genuine = twins(table, group)
-        both = (ours[name].to_numpy(float) > 0) & (genuine[name].to_numpy(float) > 0)
-        ratio = np.log10(ours[name].to_numpy(float)[both] / genuine[name].to_numpy(float)[both])
+        above, below = ours[name].to_numpy(float), genuine[name].to_numpy(float)
+        both = (above > 0) & (below > 0) & np.isfinite(above) & np.isfinite(below)
+        ratio = np.log10(above[both] / below[both])
         _violin(ax, ratio, position, groups.look(group).color)
         return {"n": len(ours), "drawn": int(both.sum()), **_quartiles(ratio)}
 
@@ -51,6 +52,7 @@ def distributions(table: pd.DataFrame, measures: Measures, groups: Groups) -> Dr
 
     def panel(ax: Axes, group: str, name: str, position: float) -> dict[str, float]:
         values = counted(table, group)[name].to_numpy(float)
+        values = values[np.isfinite(values)]
         logarithmic = measure_of(name, measures).logarithmic
         shown = np.log10(values[values > 0]) if logarithmic else values
         _violin(ax, shown, position, groups.look(group).color)

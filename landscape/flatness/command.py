@@ -24,6 +24,8 @@ def run(
     attacks: list[str] | str | None = None,
     adversarial: list[str] | str | None = None,
     controls: list[str] | str | None = None,
+    measures: list[str] | str | None = None,
+    layers: list[str] | str | None = None,
     loss: str = "cross_entropy",
     reference: str = "predicted",
     radii: list[float] | str | None = None,
@@ -31,6 +33,12 @@ def run(
     worst_case_linf: list[float] | str | None = None,
     worst_case_steps: int = 10,
     draws: int = 32,
+    gradient_draws: int = 8,
+    curvature_step: float | None = None,
+    gamma: float = 0.8,
+    boundary_norm: str = "l2",
+    boundary_steps: int = 30,
+    neighbours: int = 20,
     batch_size: int = 256,
     device: str = "auto",
     threads: int = 1,
@@ -51,15 +59,29 @@ def run(
 
     Args:
         examples: how many images are attacked and measured, balanced over the classes.
+        matching_pool: how many further genuine images are measured, to find partners of equal loss
+            and as references; default: as many as examples, where the data has them.
+        measures: what is measured: names or families (noise, label, worst_case,
+            gradient_and_curvature, dimension); default: all.
         loss: the landscape: cross_entropy, margin or log_probability.
         reference: the label the loss refers to: predicted (at each version itself), true, or
             target (the most probable class other than the true one).
         radii: l2 lengths of the noise, in pixel units; default: by image size.
         worst_case_l2: l2 radii of the worst-case rise; default: by data.
-        worst_case_linf: linf radii of the worst-case rise; fractions such as 1/255 are fine.
-        worst_case_steps: gradient steps of the worst-case search, for each radius.
+        worst_case_linf: linf radii of the worst-case rise and of the linearity gap; fractions such
+            as 1/255 are fine.
+        worst_case_steps: gradient steps of both searches, for each radius.
         draws: noise draws for each example and radius, in antithetic pairs; their standard errors
-            are reported.
+            are reported. Also the draws, independent ones, of persistence.
+        gradient_draws: noise draws for each radius at which gradients are taken, for their
+            coherence.
+        curvature_step: l2 length of the step along which the gradient's change is measured;
+            default: 0.0125 in every pixel.
+        gamma: probability with which noise is to keep the label, for persistence.
+        boundary_norm: of the distance to the decision boundary, l2 or linf.
+        boundary_steps: points tried in search of the boundary, for each example.
+        neighbours: among how many genuine images of the matching pool the local intrinsic
+            dimension is measured.
 
     Returns:
         The run directory: results.parquet, summary.json, figures/, adversarial/, report.html.

@@ -11,62 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from core.losses import cross_entropy
-from landscape.columns import column
-from landscape.curvature import input_hessian
-from landscape.flatness.gradients import gradient_norm
-from landscape.flatness.noise import noise_rise
-from landscape.flatness.stability import noise_and_stability
-from landscape.flatness.worst_case import worst_case_rise
-from landscape.loss import Loss
-from landscape.measures import Measure, by_name
+from landscape.flatness.catalogue import chosen_measures
+from landscape.flatness.makers import Examples, columns_of
+from landscape.flatness.references import References
+from landscape.loss import Loss, example_ids
 
-NOISE, WORST, LOCAL = "noise", "worst case", "gradient and curvature"
-"""Families of measures: each has its panel."""
-
-MEASURES = by_name(
-    [
-        Measure(
-            "gaussian_rise", "rise under Gaussian noise", "nats", "l2 radius",
-            short="Gaussian rise", family=NOISE,
-        ),
-        Measure(
-            "sphere_rise", "rise under noise on the sphere", "nats", "l2 radius",
-            short="sphere rise", family=NOISE,
-        ),
-        Measure(
-            "worst_l2_rise", "worst-case rise in the l2 ball", "nats", "l2 radius",
-            short="worst rise, l2", family=WORST,
-        ),
-        Measure(
-            "worst_linf_rise", "worst-case rise in the linf ball", "nats", "linf radius",
-            short="worst rise, linf", family=WORST,
-        ),
-        Measure(
-            "stability", "share of noise that keeps the label", "share", "sigma",
-            logarithmic=False, short="label kept", family=NOISE, symbol="σ",
-        ),
-        Measure(
-            "certified_radius", "certified l2 radius", "input units",
-            logarithmic=False, short="certified radius", family=NOISE,
-        ),
-        Measure(
-            "gradient_l2", "gradient norm, l2", "nats per input unit",
-            short="gradient, l2", family=LOCAL,
-        ),
-        Measure(
-            "gradient_l1", "gradient norm, l1", "nats per input unit",
-            short="gradient, l1", family=LOCAL,
-        ),
-        Measure(
-            "hessian_trace", "trace of the input Hessian", "nats per squared input unit",
-            short="Hessian trace", family=LOCAL,
-        ),
-        Measure(
-            "hessian_top", "top eigenvalue of the input Hessian", "nats per squared input unit",
-            short="top eigenvalue", family=LOCAL,
-        ),
-    ]
-)  # fmt: skip
+_WHOLE = {"label": np.int64, "reference_label": np.int64, "prediction": np.int64}
 
 
 def reference_labels(logits: Tensor, labels: Tensor, reference: str) -> Tensor:
@@ -91,104 +41,122 @@ def measure(
     images: Tensor,
     labels: Tensor,
     *,
-    radii: Sequence[float],
-    worst_case_l2: Sequence[float],
-    worst_case_linf: Sequence[float],
+    measures: Sequence[str] | str | None = None,
+    radii: Sequence[float] = (),
+    worst_case_l2: Sequence[float] = (),
+    worst_case_linf: Sequence[float] = (),
     ids: Sequence[str] | None = None,
     loss: str = "cross_entropy",
     reference: str = "predicted",
+    references: References | None = None,
+    made_from: Sequence[str] | None = None,
     worst_case_steps: int = 10,
     draws: int = 32,
+    gradient_draws: int = 8,
+    curvature_step: float | None = None,
+    gamma: float = 0.8,
+    boundary_norm: str = "l2",
+    boundary_steps: int = 30,
+    neighbours: int = 20,
     seed: int = 0,
     batch_size: int = 256,
 ) -> pd.DataFrame:
-    """Measure the flatness of the loss around every image, in every way this package knows.
+    """Measure the flatness of the loss around every image, in every way that is asked for.
 
     Args:
         classifier: images `(n, c, h, w)` in [0, 1] to logits `(n, k)`; frozen, in eval mode.
-        images: `(n, c, h, w)`; a row that is not finite gets a row of NaN.
+        images: `(n, c, h, w)`; a row that is not finite gets a row of NaN (if none is finite, there
+            are no columns but id and label).
         labels: true labels `(n,)`.
+        measures: names of `MEASURES` or of their families, or `lid:` with a layer of the
+            references; None for all that can be had. Settings are needed only by measures that
+            have them.
         radii: l2 lengths of the noise.
         worst_case_l2: l2 radii of the worst-case rise.
-        worst_case_linf: linf radii of the worst-case rise.
+        worst_case_linf: linf radii of the worst-case rise and of the linearity gap.
         ids: names of the examples, by default their positions.
         loss: `cross_entropy`, `margin` or `log_probability`.
         reference: label of the loss: `predicted` (at the image itself), `true` or `target`.
+        references: genuine images, for the standardised log-odds shift and the local intrinsic
+            dimensions. An example is never its own reference.
+        made_from: of each example the id of the genuine image that it was made from, where that is
+            not its own; that image is no reference of it, either.
         worst_case_steps: gradients per radius.
-        draws: noise draws per radius, in antithetic pairs.
+        draws: noise draws per radius, in antithetic pairs; and independent ones for persistence.
+        gradient_draws: noise draws per radius at which gradients are taken.
+        curvature_step: l2 length of the step along which the gradient's change is measured; None:
+            0.0125 in every pixel.
+        gamma: probability with which persistent labels are kept.
+        boundary_norm: of the distance to the boundary, `l2` or `linf`.
+        boundary_steps: points tried in search of the boundary.
+        neighbours: of the local intrinsic dimension.
         seed: with an example's id, names its streams of random numbers.
         batch_size: rows per forward pass.
 
     Returns:
         One row per example: id, label, reference_label, prediction, confidence, loss (at the
-        image), cross_entropy (of the reference label, whatever the loss), and the `MEASURES`, with
+        image), cross_entropy (of the reference label, whatever the loss), and the measures, with
         `@radius` where there are several, standard errors under `_se`.
 
-    Cost: `2 draws |radii|` forward passes, `worst_case_steps (|worst_case_l2| + |worst_case_linf|)`
-    forward and backward passes, and one forward and `k` backward passes for the curvature.
+    Raises:
+        InputError: an unknown measure, or one whose radii, step or references are missing or cannot
+            be used.
+
+    Cost: `2 draws |radii|` forward passes for the noise, `8 draws` for persistence;
+    `worst_case_steps (|worst_case_l2| + 2 |worst_case_linf|)` forward and backward passes for what
+    is worst, `gradient_draws |radii|` for coherence, `boundary_steps` for the boundary; one forward
+    and `k` backward passes for the curvature. Each is spent only where it is wanted.
     """
-    names = [str(i) for i in range(len(images))] if ids is None else [str(i) for i in ids]
+    layers = () if references is None else tuple(references.layers)
+    shifted = references is not None and references.shift is not None
+    wanted = frozenset(chosen_measures(measures, layers, referenced=shifted))
+    names = example_ids(ids, len(images))
     usable = images.flatten(1).isfinite().all(1)
-    if not usable.all():
-        kept = measure(
-            classifier,
-            images[usable],
-            labels[usable],
-            radii=radii,
-            worst_case_l2=worst_case_l2,
-            worst_case_linf=worst_case_linf,
-            ids=[name for name, fine in zip(names, usable.tolist(), strict=True) if fine],
-            loss=loss,
-            reference=reference,
-            worst_case_steps=worst_case_steps,
-            draws=draws,
-            seed=seed,
-            batch_size=batch_size,
-        )
-        known = pd.DataFrame({"id": names, "label": labels.cpu().numpy()})
-        return known.merge(kept.drop(columns="label"), on="id", how="left", validate="one_to_one")
-
+    known = pd.DataFrame({"id": names, "label": labels.cpu().numpy()})
+    if not usable.any():
+        return known
+    places = usable.nonzero().squeeze(1).tolist()
+    finite, kept = images[usable], [names[i] for i in places]
+    sources = None if made_from is None else [str(made_from[i]) for i in places]
     with torch.no_grad():
-        logits = torch.cat([classifier(part) for part in images.split(batch_size)])
-    own = reference_labels(logits, labels, reference)
+        logits = torch.cat([classifier(part) for part in finite.split(batch_size)])
+    own = reference_labels(logits, labels[usable], reference)
     landscape = Loss(classifier, own, loss)
-    common: dict[str, Any] = {"seed": seed, "ids": names, "batch_size": batch_size}
-
-    columns: dict[str, object] = {
-        "id": names,
-        "label": labels,
+    columns: dict[str, Any] = {
+        "id": kept,
+        "label": labels[usable],
         "reference_label": own,
         "prediction": logits.argmax(1),
         "confidence": logits.double().softmax(1).amax(1),
         "loss": landscape.of_logits(logits.double()),
         "cross_entropy": cross_entropy(logits.double(), own),
     }
-    gaussian, stability = noise_and_stability(landscape, images, radii, draws=draws, **common)
-    sphere = noise_rise(landscape, images, radii, kind="sphere", draws=draws, **common)
-    for name, found in (("gaussian_rise", gaussian), ("sphere_rise", sphere)):
-        for i, radius in enumerate(radii):
-            columns[column(name, radius)] = found.mean[:, i]
-            columns[column(f"{name}_se", radius)] = found.standard_error[:, i]
-    for i, sigma in enumerate(stability.sigmas):
-        columns[column("stability", sigma)] = stability.share[:, i]
-        columns[column("stability_low", sigma)] = stability.lower[:, i]
-        columns[column("certified", sigma)] = stability.radius[:, i]
-    columns["certified_radius"] = stability.radius.amax(1)
-    for norm, lengths in (("l2", worst_case_l2), ("linf", worst_case_linf)):
-        worst = worst_case_rise(
-            landscape, images, lengths, norm=norm, steps=worst_case_steps, **common
-        )
-        for i, radius in enumerate(lengths):
-            columns[column(f"worst_{norm}_rise", radius)] = worst.rise[:, i]
-    for norm, values in gradient_norm(
-        landscape, images, ("l2", "l1"), batch_size=batch_size
-    ).items():
-        columns[f"gradient_{norm}"] = values
-    hessian = input_hessian(landscape, images, batch_size=batch_size, seed=seed, ids=names)
-    columns["hessian_trace"] = hessian.trace
-    columns["hessian_trace_se"] = hessian.trace_standard_error
-    columns["hessian_top"] = hessian.top
-    columns["hessian_method"] = hessian.method
-    return pd.DataFrame(
+    examples = Examples(
+        loss=landscape,
+        images=finite,
+        predicted=logits.argmax(1),
+        ids=kept,
+        made_from=sources,
+        wanted=wanted,
+        references=references,
+        radii=radii,
+        worst_case_l2=worst_case_l2,
+        worst_case_linf=worst_case_linf,
+        worst_case_steps=worst_case_steps,
+        draws=draws,
+        gradient_draws=gradient_draws,
+        curvature_step=curvature_step,
+        gamma=gamma,
+        boundary_norm=boundary_norm,
+        boundary_steps=boundary_steps,
+        neighbours=neighbours,
+        seed=seed,
+        batch_size=batch_size,
+    )
+    columns |= columns_of(examples)
+    table = pd.DataFrame(
         {k: v.cpu().numpy() if isinstance(v, Tensor) else v for k, v in columns.items()}
-    ).astype({"label": np.int64, "reference_label": np.int64, "prediction": np.int64})
+    ).astype(_WHOLE)
+    if len(kept) == len(names):
+        return table
+    return known.merge(table.drop(columns="label"), on="id", how="left", validate="one_to_one")

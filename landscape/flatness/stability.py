@@ -16,6 +16,9 @@ from landscape.flatness.antithetic import Moments, antithetic_moments
 from landscape.flatness.noise import NoiseRise, rise_of
 from landscape.loss import Loss, radii_of
 
+LEVEL = 0.999
+"""Confidence of the bounds, as Cohen et al. have it."""
+
 
 @dataclass(frozen=True)
 class LabelStability:
@@ -45,7 +48,7 @@ def label_stability(
     sigmas: Sequence[float],
     *,
     draws: int = 64,
-    level: float = 0.999,
+    level: float = LEVEL,
     seed: int = 0,
     ids: Sequence[str] | None = None,
     batch_size: int = 256,
@@ -94,7 +97,7 @@ def noise_and_stability(
     radii: Sequence[float],
     *,
     draws: int = 64,
-    level: float = 0.999,
+    level: float = LEVEL,
     seed: int = 0,
     ids: Sequence[str] | None = None,
     batch_size: int = 256,
@@ -107,10 +110,9 @@ def noise_and_stability(
     if not 0 < level < 1:
         raise InputError(f"--level: expected a probability between 0 and 1, found {level}.")
     moments = antithetic_moments(
-        _LossAndLabel(loss), images, radii, draws=draws, seed=seed, ids=ids, batch_size=batch_size
+        LossAndLabel(loss), images, radii, draws=draws, seed=seed, ids=ids, batch_size=batch_size
     )
-    sigmas = tuple(r / _root_dimension(images) for r in radii_of(radii))
-    return rise_of(moments, radii), _stability_of(moments, sigmas, level)
+    return rise_of(moments, radii), stability_of(moments, radii, images, level)
 
 
 def certified_radius(lower: Tensor, sigmas: Sequence[float]) -> Tensor:
@@ -123,22 +125,30 @@ def certified_radius(lower: Tensor, sigmas: Sequence[float]) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _LossAndLabel:
+class LossAndLabel:
     """The loss beside whether the label is kept: `(rows, 2)` from one forward pass."""
 
     loss: Loss
 
     def __call__(self, images: Tensor) -> Tensor:
-        logits = self.loss.logits(images)
+        """Return both for a stack of copies of the images."""
+        return self.of_logits(self.loss.logits(images))
+
+    def of_logits(self, logits: Tensor) -> Tensor:
+        """Return both for logits that are there already."""
         values = self.loss.of_logits(logits)
         return torch.stack([values, self.loss.kept(logits).to(values)], 1)
 
-    def select(self, examples: slice) -> _LossAndLabel:
-        return _LossAndLabel(self.loss.select(examples))
+    def select(self, examples: slice) -> LossAndLabel:
+        """Return the same for some of the examples."""
+        return LossAndLabel(self.loss.select(examples))
 
 
-def _stability_of(moments: Moments, sigmas: tuple[float, ...], level: float) -> LabelStability:
-    """Read the stability of the label off the moments of `_LossAndLabel`."""
+def stability_of(
+    moments: Moments, radii: Sequence[float], images: Tensor, level: float
+) -> LabelStability:
+    """Read the stability of the label off moments whose first columns are `LossAndLabel`."""
+    sigmas = tuple(r / _root_dimension(images) for r in radii_of(radii))
     kept = moments.centre[:, None, 1]
     successes = ((kept + moments.first[:, :, 1]) * moments.pairs).round()
     bound = clopper_pearson(successes.numpy(), moments.pairs, level=level, side="lower")

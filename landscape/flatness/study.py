@@ -4,47 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from functools import cached_property
+from math import inf, prod
 from typing import Any
 
 import pandas as pd
+from torch import Tensor
 
 from core.errors import InputError, unknown_name
 from core.losses import LOSSES
 from core.models import resolve_device
-from core.options import float_list, positive
+from core.options import positive, within
 from core.report.versions import GENUINE
 from core.studies import RunDirectory, Unit
 from core.studies.study import block_units
+from landscape.balls import NORMS
 from landscape.flatness import report
+from landscape.flatness.cure import default_step
+from landscape.flatness.defaults import (
+    WORST_CASE,
+    default_radii,
+    lengths,
+    measures_and_layers,
+)
+from landscape.flatness.log_odds import LogOddsShift, log_odds_shift
 from landscape.flatness.measures import measure
+from landscape.flatness.references import References, representations
 from landscape.groups import GroupStudy, resolved_groups
 from landscape.groups.options import ALL, NONE
 
 REFERENCES = ("predicted", "true", "target")
-
-# l2 radii as multiples of sqrt(d), so that noise of one radius is equally visible at every image
-# size; worst cases happen at much smaller radii, which depend on how fragile the classifier is.
-_NOISE_STEPS = (0.00625, 0.0125, 0.025, 0.05, 0.1)
-_WORST_CASE = {
-    "digits": {"l2": (0.05, 0.1, 0.2, 0.5), "linf": (0.01, 0.02, 0.05, 0.1)},
-    "photographs": {"l2": (0.05, 0.1, 0.2, 0.5), "linf": (0.25 / 255, 0.5 / 255, 1 / 255, 2 / 255)},
-}
-
-
-def default_radii(pixels: int) -> tuple[float, ...]:
-    """Return the l2 radii of the noise for images of `pixels` values (channels included).
-
-    >>> default_radii(64)
-    (0.05, 0.1, 0.2, 0.4, 0.8)
-    """
-    return tuple(float(f"{step * pixels**0.5:.2g}") for step in _NOISE_STEPS)
+REFERENCE = "reference"
+"""The first part of the keys of the units that measure the references."""
 
 
 @dataclass(frozen=True)
 class FlatnessStudy(GroupStudy):
     """The resolved settings of one flatness study; see `run` for what each means."""
 
+    measures: tuple[str, ...]
+    layers: tuple[str, ...]
     loss: str
     reference: str
     radii: tuple[float, ...]
@@ -52,35 +51,59 @@ class FlatnessStudy(GroupStudy):
     worst_case_linf: tuple[float, ...]
     worst_case_steps: int
     draws: int
+    gradient_draws: int
+    curvature_step: float
+    gamma: float
+    boundary_norm: str
+    boundary_steps: int
+    neighbours: int
 
     command = "landscape.flatness"
 
     def units(self) -> list[Unit]:
-        """Return the units that craft, then those that measure."""
+        """Return the units that craft, those that measure references, then those that measure."""
         units = self.craft_units()
+        phase = self.first_phase
+        if "log_odds_score" in self.measures:
+            units += block_units(REFERENCE, GENUINE, self.pool_spans, phase=phase)
+            phase += 1
         for group in [GENUINE, *self.groups, *self.same_class]:
             spans = self.spans + self.pool_spans if group == GENUINE else self.spans
-            units += block_units("measure", group, spans, phase=self.first_phase, group=group)
+            units += block_units("measure", group, spans, phase=phase, group=group)
         return units
 
     def compute(self, unit: Unit, run: RunDirectory) -> pd.DataFrame:
-        """Craft or measure one block of one group."""
+        """Craft or measure one block of one group, or measure the references' log-odds."""
         if self.is_crafting(unit):
             return self.crafted(unit, run)
-        group, start, stop = (unit.settings[k] for k in ("group", "start", "stop"))
+        start, stop = unit.settings["start"], unit.settings["stop"]
+        if unit.key.startswith(f"{REFERENCE}/"):
+            return self._reference(start, stop, run)
+        group = unit.settings["group"]
         version = self.version(group, start, stop, run)
+        checked = version.checked
+        donors = None if checked is None or "donor" not in checked else checked["donor"].tolist()
         table = measure(
             self.classifier,
             version.images,
             version.labels,
+            measures=self.measures,
             ids=self.ids(start, stop),
             loss=self.loss,
             reference=self.reference,
+            references=self._references(run),
+            made_from=donors,
             radii=self.radii,
             worst_case_l2=self.worst_case_l2,
             worst_case_linf=self.worst_case_linf,
             worst_case_steps=self.worst_case_steps,
             draws=self.draws,
+            gradient_draws=self.gradient_draws,
+            curvature_step=self.curvature_step,
+            gamma=self.gamma,
+            boundary_norm=self.boundary_norm,
+            boundary_steps=self.boundary_steps,
+            neighbours=self.neighbours,
             seed=self.seed,
             batch_size=self.batch_size,
         )
@@ -92,6 +115,51 @@ class FlatnessStudy(GroupStudy):
         """Join the shards, compare the groups, and write figures, artifacts and the report."""
         return report.write(self, run)
 
+    @property
+    def reference_places(self) -> list[int]:
+        """The places of the genuine references: the matching pool, where the classifier is right.
+
+        Attacked images are none, so that no group has its own twins among them.
+        """
+        return [place for place in self.right if place >= len(self.attacked)]
+
+    def _reference(self, start: int, stop: int, run: RunDirectory) -> pd.DataFrame:
+        """Measure the shift of the log-odds of a block of the matching pool."""
+        found = log_odds_shift(
+            self.classifier,
+            self.version(GENUINE, start, stop, run).images,
+            self.radii,
+            draws=self.draws,
+            seed=self.seed,
+            ids=self.ids(start, stop),
+            batch_size=self.batch_size,
+        )
+        return found.table(self.ids(start, stop))
+
+    def _references(self, run: RunDirectory) -> References | None:
+        """Return what measures are compared with, where there are such measures."""
+        if not self.compares:
+            return None
+        names = [str(self.chosen.ids[place]) for place in self.reference_places]
+        shift = None
+        if "log_odds_score" in self.measures:
+            rows = run.read(f"{REFERENCE}/").set_index("id").loc[names]
+            shift = LogOddsShift.of_table(rows, self.radii, self.draws // 2)
+        return References(tuple(names), shift, self._reference_layers)
+
+    @property
+    def compares(self) -> bool:
+        """Whether something is measured against references."""
+        return bool(self.layers) or "log_odds_score" in self.measures
+
+    @cached_property
+    def _reference_layers(self) -> dict[str, Tensor]:
+        """What the layers make of the references; computed anew in every process."""
+        if not self.layers:
+            return {}
+        images, _ = self.chosen.tensors(self.reference_places, device=self.device)
+        return representations(self.classifier, self.layers, images, self.batch_size)
+
 
 def plan(
     *,
@@ -100,6 +168,8 @@ def plan(
     attacks: Sequence[str] | str | None,
     adversarial: Sequence[str] | str | None,
     controls: Sequence[str] | str | None,
+    measures: Sequence[str] | str | None,
+    layers: Sequence[str] | str | None,
     loss: str,
     reference: str,
     radii: Sequence[float] | str | None,
@@ -107,6 +177,12 @@ def plan(
     worst_case_linf: Sequence[float] | str | None,
     worst_case_steps: int,
     draws: int,
+    gradient_draws: int,
+    curvature_step: float | None,
+    gamma: float,
+    boundary_norm: str,
+    boundary_steps: int,
+    neighbours: int,
     batch_size: int,
     threads: int,
     device: str,
@@ -144,17 +220,34 @@ def plan(
         ("worst_case_steps", worst_case_steps),
     ):
         positive(number, f"--{name}")
-    if draws < 4 or draws % 2:
-        raise InputError(f"--draws: expected an even number of at least 4, found {draws}.")
+    for name, number in (("draws", draws), ("gradient_draws", gradient_draws)):
+        if number < 4 or number % 2:
+            raise InputError(f"--{name}: expected an even number of at least 4, found {number}.")
+    if curvature_step is not None:
+        positive(curvature_step, "--curvature_step")
+    if not 0 < gamma < 1:
+        raise InputError(f"--gamma: expected a probability between 0 and 1, found {gamma}.")
+    if boundary_norm not in NORMS:
+        raise unknown_name("--boundary_norm", boundary_norm, NORMS)
+    within(boundary_steps, 2, inf, "--boundary_steps")
+    within(neighbours, 4, inf, "--neighbours")
     study = FlatnessStudy(
         **groups,
+        measures=(),
+        layers=(),
         loss=loss,
         reference=reference,
         radii=(),
-        worst_case_l2=_radii(worst_case_l2, "worst_case_l2", _WORST_CASE[kind]["l2"]),
-        worst_case_linf=_radii(worst_case_linf, "worst_case_linf", _WORST_CASE[kind]["linf"]),
+        worst_case_l2=lengths(worst_case_l2, "worst_case_l2", WORST_CASE[kind]["l2"]),
+        worst_case_linf=lengths(worst_case_linf, "worst_case_linf", WORST_CASE[kind]["linf"]),
         worst_case_steps=worst_case_steps,
         draws=draws,
+        gradient_draws=gradient_draws,
+        curvature_step=0.0,
+        gamma=gamma,
+        boundary_norm=boundary_norm,
+        boundary_steps=boundary_steps,
+        neighbours=neighbours,
         batch_size=batch_size,
         threads=threads,
         device=str(resolve_device(device)),
@@ -162,13 +255,11 @@ def plan(
         **rest,
     )
     pixels = prod(study.all_images.shape)
-    return replace(study, radii=_radii(radii, "radii", default_radii(pixels)))
-
-
-def _radii(
-    given: Sequence[float] | str | None, name: str, default: tuple[float, ...]
-) -> tuple[float, ...]:
-    values = default if given is None else tuple(float_list(given, f"--{name}"))
-    if not values or not all(0 < v < float("inf") for v in values):
-        raise InputError(f"--{name}: expected lengths above 0, found {list(values)}.")
-    return tuple(sorted(set(values)))
+    chosen, at = measures_and_layers(study, measures, layers, neighbours)
+    return replace(
+        study,
+        measures=chosen,
+        layers=at,
+        radii=lengths(radii, "radii", default_radii(pixels)),
+        curvature_step=default_step(pixels) if curvature_step is None else curvature_step,
+    )

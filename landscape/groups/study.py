@@ -28,10 +28,10 @@ from core.report.versions import GENUINE
 from core.studies import RunDirectory, Unit, file_safe
 from core.studies.classifier_study import ClassifierStudy
 from core.studies.study import block_units, blocks
-from landscape.comparison import SUCCESS
 from landscape.groups.options import ALL
 from landscape.groups.same_class import control_of, controlled, donors, same_class_controls
 from landscape.loss import Loss
+from landscape.sides import SUCCESS
 
 DONORS = "donors"
 """The first part of the keys of the units that choose the controls' genuine images."""
@@ -110,6 +110,18 @@ class GroupStudy(ClassifierStudy):
             return self.attacked
         further = self.all_images.select(others).subset(pool, seed=self.seed)
         return self.all_images.select([*self.attacked.ids, *further.ids])
+
+    @cached_property
+    def right(self) -> list[int]:
+        """The places of the chosen images that the classifier gets right."""
+        found: list[int] = []
+        start = 0
+        for images, labels in self.chosen.batches(self.batch_size, device=self.device):
+            with torch.no_grad():
+                right = self.classifier(images).argmax(1) == labels
+            found += (right.nonzero().squeeze(1).cpu() + start).tolist()
+            start += len(labels)
+        return found
 
     @property
     def groups(self) -> list[str]:
@@ -234,7 +246,7 @@ class GroupStudy(ClassifierStudy):
         """Choose a genuine image for each example of a group that deceives."""
         made = run.read(crafted_shards(controlled(group)))
         made = made[made["status"] == SUCCESS]
-        right = self._right()
+        right = self.right
         places = donors(
             made["prediction"].tolist(),
             made["id"].tolist(),
@@ -244,17 +256,6 @@ class GroupStudy(ClassifierStudy):
         )
         names = [str(self.chosen.ids[right[place]]) if place >= 0 else "" for place in places]
         return pd.DataFrame({"id": made["id"], "class": made["prediction"], "donor": names})
-
-    def _right(self) -> list[int]:
-        """Return the places of the chosen images that the classifier gets right."""
-        found: list[int] = []
-        start = 0
-        for images, labels in self.chosen.batches(self.batch_size, device=self.device):
-            with torch.no_grad():
-                right = self.classifier(images).argmax(1) == labels
-            found += (right.nonzero().squeeze(1).cpu() + start).tolist()
-            start += len(labels)
-        return found
 
     def _control(self, group: str, start: int, stop: int, run: RunDirectory) -> pd.DataFrame:
         """Push the chosen genuine images of a block to the losses of its examples."""

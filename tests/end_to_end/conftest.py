@@ -16,6 +16,7 @@ from PIL import Image
 QUICK = (
     "--examples", "24", "--matching_pool", "8", "--draws", "4", "--worst_case_steps", "2",
     "--radii", "0.1,0.2", "--worst_case_l2", "0.1", "--worst_case_linf", "1/255",
+    "--gradient_draws", "4", "--boundary_steps", "10",
 )  # fmt: skip
 """Options of a study that takes seconds."""
 

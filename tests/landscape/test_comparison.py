@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +11,18 @@ import torch
 from torch import nn
 
 from attacks import craft, verify
-from landscape.comparison import LEAST_PAIRS, compare, covariate, twins
+from landscape.comparison import compare
 from landscape.findings import findings
-from landscape.flatness.measures import MEASURES, measure, reference_labels
+from landscape.flatness.catalogue import MEASURES
+from landscape.flatness.measures import measure, reference_labels
+from landscape.groups.same_class import donors, same_class_controls
+from landscape.loss import Loss
 from landscape.measures import Measure, by_name, title
+from landscape.sides import LEAST_PAIRS, covariate, twins
 
 ATTACK = "pgd(norm=l2, eps=0.6, steps=10, stop=false)"
+CONSTANT = ("stability", "certified", "gradient_coherence", "log_odds")
+"""Of a linear classifier: labels kept, one direction of the gradient, no shift but rounding."""
 RADII = {"radii": (0.05, 0.1), "worst_case_l2": (0.1,), "worst_case_linf": (0.02,)}
 
 
@@ -50,13 +58,13 @@ class PlantedCurvature(nn.Module):
 
 
 def table_of(
-    classifier: nn.Module, groups: dict[str, torch.Tensor], labels: torch.Tensor
+    classifier: nn.Module, groups: dict[str, torch.Tensor], labels: torch.Tensor, **options: Any
 ) -> pd.DataFrame:
     """Measure groups of the same examples as the study does."""
     ids = [f"x{i}" for i in range(len(labels))]
     tables = []
     for group, images in groups.items():
-        rows = measure(classifier, images, labels, ids=ids, draws=16, **RADII)
+        rows = measure(classifier, images, labels, ids=ids, draws=16, **RADII, **options)
         rows = rows.assign(group=group, pool=False, clean_correct=True, label_changed=True)
         step = (images - groups["genuine"]).flatten(1)
         rows["l2"], rows["linf"] = step.norm(dim=1).numpy(), step.abs().amax(1).numpy()
@@ -74,12 +82,103 @@ def test_on_a_linear_softmax_model_matched_aucs_contain_one_half():
     table.loc[table["group"] == ATTACK, "status"] = checked["status"].to_numpy()
     found = compare(table, MEASURES).discrimination.set_index("measure")
     raw_differs = (found["auc_low"] > 0.5) | (found["auc_high"] < 0.5)
-    always_kept = found.index.str.startswith(("stability", "certified"))
-    assert raw_differs[~always_kept].all(), "nothing there to be matched away"
+    constant = found.index.str.startswith(CONSTANT)
+    assert raw_differs[~constant].all(), "nothing there to be matched away"
     assert (found["matched_n"] >= LEAST_PAIRS).all()
     inside = (found["matched_low"] <= 0.5) & (found["matched_high"] >= 0.5)
-    assert inside.all(), found[~inside]
-    assert set(found["verdict"][~always_kept]) == {"not significant", "baseline"}
+    assert inside[~found.index.str.startswith("log_odds")].all(), found[~inside]
+    assert set(found["verdict"][~constant]) == {"not significant", "baseline"}
+
+
+def controls_of(
+    classifier: nn.Module, genuine: torch.Tensor, adversarial: torch.Tensor, seed: int = 0
+) -> tuple[torch.Tensor, list[str], np.ndarray]:
+    """Return same-class controls, their donors' ids, and which are fine, as a study makes them."""
+    ids = [f"x{i}" for i in range(len(genuine))]
+    classes, taken = classifier(genuine).argmax(1), classifier(adversarial).argmax(1)
+    places = donors(taken.tolist(), ids, classes.tolist(), ids, seed=seed)
+    made = same_class_controls(Loss(classifier, taken), genuine[places], adversarial)
+    return made.images, [ids[p] for p in places], made.reached.numpy()
+
+
+@pytest.mark.parametrize("repeats", [12, pytest.param(60, marks=pytest.mark.slow)])
+def test_on_a_linear_softmax_model_the_control_leaves_nothing(repeats):
+    """Every measure is a function of the loss, so at equal loss intervals have to contain .5."""
+    classifier = LinearSoftmax()
+    control = f"same_class(like={ATTACK})"
+    measures = ["gradient_l2", "hessian_trace", "linearity_gap", "boundary_distance",
+                "gaussian_rise"]  # fmt: skip
+    missed = pd.Series(0.0, index=["loss", *measures])
+    for seed in range(repeats):
+        # Far from the box, which the nearest boundary point is not to meet.
+        drawn = torch.rand(80, 1, 4, 4, generator=torch.Generator().manual_seed(seed)).double()
+        drawn = 0.4 + 0.2 * drawn
+        labels = classifier(drawn).argmax(1)
+        crafted = craft(classifier, drawn, labels, ATTACK)
+        images, donor, reached = controls_of(classifier, drawn, crafted.images, seed)
+        groups = {"genuine": drawn, ATTACK: crafted.images, control: images}
+        table = table_of(classifier, groups, labels, measures=measures, seed=seed)
+        fooled = crafted.success.numpy()
+        table.loc[table["group"] == ATTACK, "status"] = np.where(fooled, "success", "not fooled")
+        table.loc[table["group"] == control, "status"] = np.where(
+            fooled & reached, "success", "loss not reached"
+        )
+        table.loc[table["group"] == control, "donor"] = donor
+        found = compare(table, MEASURES).discrimination
+        found["measure"] = found["measure"].str.partition("@")[0]
+        found = found.set_index("measure")
+        assert (found["control_n"] >= LEAST_PAIRS).all()
+        missed += (found["control_low"] > 0.5) | (found["control_high"] < 0.5)
+        assert (found["beyond"].fillna(0) == 0).all()
+    # Two standard deviations of a proportion of 5 %.
+    assert (missed / repeats <= 0.05 + 2 * (0.05 * 0.95 / repeats) ** 0.5).all(), missed
+
+
+@pytest.mark.parametrize("repeats", [60, pytest.param(300, marks=pytest.mark.slow)])
+def test_what_depends_on_loss_and_image_alone_is_claimed_no_more_often_than_stated(repeats):
+    """Images have a value of their own, their versions share it, and some give several controls."""
+    generator = np.random.default_rng(1)
+    missed = claimed = 0
+    for _ in range(repeats):
+        loss, own = np.exp(2 * generator.normal(size=60)), generator.normal(size=60)
+        donor = generator.integers(0, 20, 60)
+        values = [
+            level * np.exp(effect + 0.3 * generator.normal(size=60))
+            for level, effect in ((loss, own), (loss, own[donor]), (loss / 1000, own))
+        ]
+        table = controlled_table(values[0], values[1], values[2], loss)
+        table.loc[table["group"].str.startswith("same_class"), "donor"] = [f"x{d}" for d in donor]
+        row = compare(table, RISE).discrimination.set_index("measure").loc["rise"]
+        missed += not row["control_low"] <= 0.5 <= row["control_high"]
+        claimed += row["beyond"] != 0
+    assert missed / repeats <= 0.05 + 2 * (0.05 * 0.95 / repeats) ** 0.5
+    assert claimed <= missed
+
+
+def test_a_measure_that_some_images_lack_is_compared_among_those_that_have_it():
+    generator = np.random.default_rng(0)
+    loss = np.exp(generator.normal(size=100))
+    noise = np.exp(0.3 * generator.normal(size=(3, 100)))
+    table = controlled_table(3 * loss * noise[0], loss * noise[2], loss * noise[1], loss)
+    table["loss"] = np.tile(loss, 3)
+    gone = (table["id"].isin(["x1", "x2"]) & (table["group"] == "genuine")) | (
+        table["id"].isin(["x2", "x3", "x4"]) & (table["group"] == "pgd(eps=0.1)")
+    )
+    table.loc[gone, "rise"] = [np.nan, np.inf, np.nan, np.nan, np.inf]
+    found = compare(table, RISE)
+    row = found.discrimination.set_index("measure").loc["rise"]
+    assert found.paired["n"].tolist() == [96]
+    assert row["n"] == 96
+    assert row["control_n"] == 97
+    assert 90 <= row["matched_n"] <= 97
+    kept = table[~table["id"].isin(["x1", "x2", "x3", "x4"])]
+    same = compare(kept, RISE).discrimination.set_index("measure").loc["rise"]
+    assert row["auc"] == same["auc"]
+    assert row["verdict"] == "survives"
+    few = table.assign(rise=table["rise"].where(table["id"].str.len() < 3))
+    row = compare(few, RISE).discrimination.set_index("measure").loc["rise"]
+    assert np.isnan(row["auc"])
+    assert row["verdict"] == "too few"
 
 
 def test_planted_curvature_is_found_with_auc_of_at_least_nine_tenths():

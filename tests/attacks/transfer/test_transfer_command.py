@@ -184,6 +184,10 @@ def test_flatness_is_joined_by_classifier_recipe_and_id(made, tmp_path):
             "gradient_l2": k + 1000 * j,
             "hessian_trace": 1.0,
             "hessian_trace_se": 0.1,
+            "persistence": 0.5,
+            "persistence_low": 0.1,
+            "lid:input": 7.0,
+            "lid:layer1": 9.0,
             "loss": 0.0,
         }
         for j, group in enumerate(("genuine", PGD, "fgsm(norm=linf, eps=0.7)"))
@@ -217,7 +221,8 @@ def test_flatness_is_joined_by_classifier_recipe_and_id(made, tmp_path):
     assert table[table["source"] == "digits_convnet"][[around, at]].isna().all(axis=None)
     assert "gradient norm, l2, genuine" in done.report.read_text()
     measured = {name.partition(":")[2] for name in table if name.startswith("flatness_")}
-    assert measured == {"gradient_l2", "hessian_trace"}  # a standard error is no measure
+    # Neither a standard error nor a bound is a measure; layers differ between classifiers.
+    assert measured == {"gradient_l2", "hessian_trace", "persistence", "lid:input"}
 
 
 @pytest.mark.parametrize(

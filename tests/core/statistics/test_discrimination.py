@@ -82,6 +82,34 @@ def test_the_paired_variance_is_that_of_resampled_examples():
     assert paired.high - paired.low < 0.5 * (unpaired.high - unpaired.low)
 
 
+def test_with_a_cluster_for_each_value_the_variance_is_at_least_delongs():
+    rng = np.random.default_rng(3)
+    positive, negative = rng.normal(0.5, 1, 40), rng.normal(size=50)
+    alone = auc(positive, negative)
+    apart = auc(positive, negative, clusters=(list(range(40)), list(range(40, 90))))
+    assert apart.estimate == alone.estimate
+    assert alone.low - 0.01 < apart.low <= alone.low
+    with pytest.raises(InputError, match="clusters"):
+        auc(positive, negative, clusters=([1], [2]))
+
+
+def test_values_of_one_origin_count_as_what_they_are():
+    """Each origin of a negative serves four times; positives have origins of their own."""
+    rng = np.random.default_rng(4)
+    covered = np.zeros(2)
+    repeats = 400
+    for _ in range(repeats):
+        own = rng.normal(size=75)
+        place = np.repeat(np.arange(15), 4)
+        positive = own[15:] + rng.normal(0, 0.3, 60)
+        negative = own[place] + rng.normal(0, 0.3, 60)
+        clustered = auc(positive, negative, clusters=(list(range(15, 75)), place.tolist()))
+        covered += [not auc(positive, negative).excludes(0.5), not clustered.excludes(0.5)]
+    without, with_clusters = covered / repeats
+    assert without < 0.85
+    assert with_clusters > 0.92
+
+
 def test_perfect_separation_is_as_uncertain_as_its_number_of_examples():
     n = 20
     a, b = np.arange(n) + 100.0, np.arange(n) * 1.0

@@ -18,11 +18,14 @@ PGD = "pgd(norm=linf, eps=0.2, steps=5, stop=false)"
 QUICK = {
     "attacks": ATTACKS, "examples": 60, "matching_pool": 30, "draws": 4, "worst_case_steps": 2,
     "radii": [0.1], "worst_case_l2": [0.1], "worst_case_linf": [0.01],
+    "measures": "gaussian_rise,gradient_l2",
 }  # fmt: skip
 WHERE = {
     "model": "digits_convnet", "checkpoint": None, "normalisation": None, "stem": None,
     "data": "digits", "split": None, "size": None, "skip_unreadable": False, "batch_size": 256,
-    "device": "cpu", "threads": 1, "seed": 0, "adversarial": None,
+    "device": "cpu", "threads": 1, "seed": 0, "adversarial": None, "measures": None, "layers": None,
+    "gradient_draws": 4, "curvature_step": None, "gamma": 0.8, "boundary_norm": "l2",
+    "boundary_steps": 10, "neighbours": 20,
 }  # fmt: skip
 
 
