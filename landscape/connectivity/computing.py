@@ -44,8 +44,7 @@ def seen(study: ConnectivityStudy) -> pd.DataFrame:
 
 def chosen(study: ConnectivityStudy, run: RunDirectory) -> pd.DataFrame:
     """Choose the pairs of every kind: a row each, see `kinds.of_attack`, with the attack."""
-    known = run.read(SEEN)
-    genuine = _known(known[known["prediction"] == known["label"]])
+    genuine = _known(_right(run))
     found = [kinds.within_genuine(genuine, study.pairs, seed=study.seed).assign(group="")]
     for group in study.attacking:
         made = run.read(crafted_shards(group))
@@ -91,17 +90,19 @@ def ends(
     rows = np.flatnonzero(counts.to_numpy(dtype=bool) & table["loss"].notna().to_numpy())
     known = _known(table.iloc[rows])
     donors = _donors(study, group, run)
-    genuine = _genuine(study, run)
-    chosen = partners(
-        known, genuine.known, study.partners, excluded=[donors.get(i, "") for i, _ in known],
+    right = _right(run)
+    joined_to = partners(
+        known, _known(right), study.partners, excluded=[donors.get(i, "") for i, _ in known],
         seed=study.seed,
     )  # fmt: skip
+    used = sorted({place for some in joined_to for place in some})
+    number = {place: i for i, place in enumerate(used)}
     found = second_ends(
         study.classifier,
         version.images[torch.tensor(rows, device=version.images.device)],
         torch.tensor([own for _, own in known], dtype=torch.int64, device=study.device),
-        genuine.images,
-        chosen,
+        _genuine(study, right.iloc[used]).images,
+        [[number[place] for place in some] for some in joined_to],
         threshold=study.threshold,
         budget=study.budget,
         batch_size=study.batch_size,
@@ -133,7 +134,9 @@ def pairs_of(study: ConnectivityStudy, run: RunDirectory, rows: pd.DataFrame) ->
         return found
     made = run.read(crafted_shards(group)).set_index("id")
     lengths = torch.tensor(made.loc[seconds, "l2"].to_numpy())
-    return noise_control(found, _genuine(study, run), lengths, seed=study.seed)
+    right = _right(run)
+    others = _genuine(study, right[right["label"].isin(rows["class"])])
+    return noise_control(found, others, lengths, seed=study.seed)
 
 
 def _images(study: ConnectivityStudy, run: RunDirectory, group: str, ids: list[str]) -> Tensor:
@@ -145,12 +148,16 @@ def _images(study: ConnectivityStudy, run: RunDirectory, group: str, ids: list[s
     return images_of(made, study.chosen.shape).to(study.device)
 
 
-def _genuine(study: ConnectivityStudy, run: RunDirectory) -> Group:
-    """Return the genuine images that the classifier gets right."""
+def _right(run: RunDirectory) -> pd.DataFrame:
+    """Return what is known of the genuine images that the classifier gets right."""
     known = run.read(SEEN)
-    rows = np.flatnonzero(known["label"] == known["prediction"])
-    images, labels = study.chosen.tensors(rows, device=study.device)
-    return Group(images, labels, tuple(known["id"].iloc[rows]))
+    return known[known["prediction"] == known["label"]]
+
+
+def _genuine(study: ConnectivityStudy, right: pd.DataFrame) -> Group:
+    """Return some of the genuine images that the classifier gets right."""
+    images, labels = study.chosen.tensors(right.index.to_numpy(), device=study.device)
+    return Group(images, labels, tuple(right["id"]))
 
 
 def _donors(study: ConnectivityStudy, group: str, run: RunDirectory) -> dict[str, str]:

@@ -24,7 +24,7 @@ def spread(pairs: pd.DataFrame, labels: Mapping[str, str], way: str, threshold: 
     bent = searched[searched["gradients"] > 0]
     shown = (
         (straight, "barrier", "barrier of the\nstraight line (nats)", 1e-3),
-        (bent, "deviation", "deviation of the bent\n(lengths of the chord)", 1e-4),
+        (bent, "deviation", "deviation of the bent\n(lengths of the chord)", 5e-4),
         (bent, "gradients", "gradients\nof the bent", 0.7),
     )
     data: list[dict[str, Any]] = []
@@ -42,6 +42,10 @@ def spread(pairs: pd.DataFrame, labels: Mapping[str, str], way: str, threshold: 
         ax.set_xlim(left=floor * 0.6)
         ax.set_title(title, fontsize=10, loc="left")
         name_lines(ax, [name for _, _, name in lines], size=8)
+    figure.suptitle(
+        "How high is the straight line, and how far and how hard is the way around?", x=0.01,
+        ha="left", fontsize=13, fontweight="bold",
+    )  # fmt: skip
     axes[0, 0].axvline(threshold, color="0.35", linewidth=1, linestyle="--")
     axes[0, 2].xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
     plain_ticks(axes[0, 2].xaxis)
