@@ -135,8 +135,9 @@ def _of_group(comparison: Comparison, group: str, label: str, lead: str) -> list
     ratio = own["effect"] != "difference"
     unit = measure_of(own["measure"], comparison.measures).unit
     compared = f"{size} times as large as" if ratio else f"larger by {size} {unit} than"
+    named = title(own["measure"], comparison.measures)
     text = (
-        f"Around {label} examples the {title(own['measure'], comparison.measures)}, is {compared} "
+        f"Around {label} examples the {named}{',' * (',' in named)} is {compared} "
         f"around their genuine twins (more in {int(own['n_larger'])} of {int(own['n'])} pairs; "
         f"{words.p_value(own['p_holm'])}, Holm)."
     )

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Barrier:
-    """What was found on the points of each path; all `(n,)`, float64 on the CPU.
+    """What was found on the points of each path; `(n,)` where not said, float64 on the CPU.
 
     Attributes:
         barrier: largest loss on the path minus the larger loss of its two ends, in nats; never
             negative.
         first: loss at the first end.
         second: loss at the second end.
+        mean: mean loss on the points.
         peak: where the loss is largest, as a place in [0, 1].
         deviation: *largest* l2 distance of a point to the chord over the chord's length; 0 for a
             chord of length 0.
@@ -34,18 +35,19 @@ class Barrier:
         kept: share of points that are classified as the pair's class; NaN for a loss that is not a
             `Loss`.
         outside: share of points with a pixel outside [0, 1], without tolerance.
-        points: how many points were looked at.
+        losses: on the points, `(n, points)`.
     """
 
     barrier: Tensor
     first: Tensor
     second: Tensor
+    mean: Tensor
     peak: Tensor
     deviation: Tensor
     mean_deviation: Tensor
     kept: Tensor
     outside: Tensor
-    points: int
+    losses: Tensor
 
 
 def barrier(
@@ -73,14 +75,12 @@ def barrier(
     if points < 2:
         raise InputError(f"points: expected at least 2, found {points}.")
     at = torch.linspace(0, 1, points, dtype=torch.float64)
-    found = []
+    found = [_measured(loss, paths, at, 1)] if not len(paths) else []
     for rows, part, nodes in blocks(loss, paths.nodes, batch_size):
         at_once = max(1, batch_size // len(nodes))
         found.append(_measured(part, paths.select(rows), at, at_once))
-    names = [field.name for field in fields(Barrier) if field.name != "points"]
-    none = torch.zeros(0, dtype=torch.float64)
-    columns = {name: torch.cat([none, *(part[name] for part in found)]) for name in names}
-    return Barrier(**columns, points=points)
+    names = [field.name for field in fields(Barrier)]
+    return Barrier(**{name: torch.cat([part[name] for part in found]) for name in names})
 
 
 def table(
@@ -93,13 +93,18 @@ def table(
 ) -> pd.DataFrame:
     """Return `barrier` as a table, one row per pair, with what the search spent.
 
-    Columns: `id`, `kind` (of path), `barrier`, `loss_first`, `loss_second`, `peak`, `deviation`
-    (largest distance to the chord over its length), `mean_deviation`, `length` (of the chord, l2),
-    `kept`, `gradients`, `forwards`, `outside`. A pair of identical images has length 0.
+    Columns: `id`, `kind` (of path), `barrier`, `loss_first`, `loss_second`, `mean_loss`, `peak`,
+    `deviation` (largest distance to the chord over its length), `mean_deviation`, `length` (of the
+    chord, l2), `kept`, `gradients`, `forwards`, `outside`. A pair of identical images has length 0.
     """
+    found = barrier(loss, paths, points, batch_size=batch_size)
+    return as_table(found, paths, ids=ids)
+
+
+def as_table(found: Barrier, paths: Paths, *, ids: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return what `barrier` found on paths as the table that `table` describes."""
     import pandas as pd
 
-    found = barrier(loss, paths, points, batch_size=batch_size)
     return pd.DataFrame(
         {
             "id": example_ids(ids, len(paths)),
@@ -107,6 +112,7 @@ def table(
             "barrier": found.barrier.numpy(),
             "loss_first": found.first.numpy(),
             "loss_second": found.second.numpy(),
+            "mean_loss": found.mean.numpy(),
             "peak": found.peak.numpy(),
             "deviation": found.deviation.numpy(),
             "mean_deviation": found.mean_deviation.numpy(),
@@ -124,12 +130,11 @@ def _measured(loss: InputFunction, paths: Paths, at: Tensor, at_once: int) -> di
     n = len(paths)
     highest = torch.full((n,), -torch.inf, dtype=torch.float64)
     peak, farthest, far, kept, outside = torch.zeros(5, n, dtype=torch.float64)
-    first = second = highest
+    losses = []
     for places in at.split(at_once):
         points = paths.points(places)
         values, right = _loss_and_label(loss, points)
-        first = values[0] if places[0] == 0 else first
-        second = values[-1]
+        losses.append(values)
         value, place = values.max(0)
         peak = torch.where(value > highest, places[place], peak)
         highest = torch.maximum(highest, value)
@@ -138,17 +143,20 @@ def _measured(loss: InputFunction, paths: Paths, at: Tensor, at_once: int) -> di
         far += distance.sum(0)
         kept += right.sum(0)
         outside += precise(((points < 0) | (points > 1)).flatten(2).any(2)).sum(0)
+    heights = torch.cat(losses).T
     length = precise(paths.chords())
     scale = torch.where(length > 0, 1 / length, 0)
     return {
-        "barrier": highest - torch.maximum(first, second),
-        "first": first,
-        "second": second,
+        "barrier": highest - torch.maximum(heights[:, 0], heights[:, -1]),
+        "first": heights[:, 0],
+        "second": heights[:, -1],
+        "mean": heights.mean(1),
         "peak": peak,
         "deviation": farthest * scale,
         "mean_deviation": far / len(at) * scale,
         "kept": kept / len(at),
         "outside": outside / len(at),
+        "losses": heights,
     }
 
 

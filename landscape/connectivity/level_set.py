@@ -8,6 +8,7 @@ from torch import Tensor
 from core.errors import InputError
 from landscape.balls import column
 from landscape.connectivity.paths import Paths
+from landscape.connectivity.scan import scan
 from landscape.connectivity.search import Search, grid
 from landscape.loss import InputFunction
 from landscape.push import log_odds, push_of
@@ -39,19 +40,18 @@ def level_set(
     Raises:
         InputError: bad arguments; a loss that is not finite.
 
-    Cost: at most `min(steps - 1, budget)` gradients and 65 forward passes per pair.
+    Cost: at most `min(steps - 1, budget)` gradients and 9 to 65 forward passes per pair.
     """
     if steps < 2:
         raise InputError(f"steps: expected at least 2, found {steps}.")
     search = Search.begin(loss, first, second, threshold, budget, batch_size)
-    n, at = len(search), grid()
-    chord, share = search.chord, at.to(first).reshape(-1, *[1] * (first.ndim - 1))
+    everyone, at, chord = torch.arange(len(search)), grid().to(first), search.chord
 
-    def straight(some: Tensor) -> Tensor:
-        return (search.first[some].unsqueeze(1) + share * chord[some].unsqueeze(1)).clamp(0, 1)
+    def straight(rows: Tensor, columns: Tensor) -> Tensor:
+        return (search.first[rows] + column(at[columns], chord) * chord[rows]).clamp(0, 1)
 
-    rises = search.rises(straight, torch.arange(n))
-    walking = torch.arange(n)[search.too_high(rises).any(1)]
+    heights = scan(search, straight, everyone)
+    walking = everyone[search.too_high(heights, everyone).any(1)]
     made = min(steps - 1, budget) if len(walking) else 0
     nodes = search.second.unsqueeze(1).repeat(1, made + 2, *[1] * (first.ndim - 1))
     nodes[:, 0] = search.first

@@ -39,6 +39,11 @@ class Group:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def known(self) -> list[tuple[str, int]]:
+        """The id and the class of each image."""
+        return list(zip(self.ids, self.classes.tolist(), strict=True))
+
     def select(self, keep: Tensor) -> Group:
         """Return the images at these places `(k,)`, integers."""
         names = tuple(self.ids[int(i)] for i in keep)
@@ -125,36 +130,67 @@ def matched(kind: str, first: Group, second: Group, pairs: int, *, seed: int = 0
     """
     if pairs < 1:
         raise InputError(f"pairs: expected at least 1, found {pairs}.")
-    rank = [float(generator(seed, f"{kind}/first/{i}", "pairs").random()) for i in first.ids]
-    turn = [float(generator(seed, f"{kind}/second/{i}", "pairs").random()) for i in second.ids]
+    own = first is second
+    found = places(kind, first.known, None if own else second.known, pairs, seed=seed)
+    if not found:
+        raise InputError(f"pairs: no two images of one class for {kind} pairs.")
+    return _paired(kind, first, second, found)
+
+
+Known = Sequence[tuple[str, int]]
+"""Images by what is known of them: id and class."""
+
+
+def places(
+    kind: str, first: Known, second: Known | None, pairs: int, *, seed: int = 0
+) -> list[tuple[int, int]]:
+    """Choose pairs as `matched` does, from ids and classes alone.
+
+    Args:
+        kind: of pair: names the choice, with the seed and the ids.
+        first: ids and classes, `(n,)`.
+        second: of the other images; None: pairs are made within `first`.
+        pairs: at most so many.
+        seed: of the choice.
+
+    Returns:
+        The places of the two images of each pair; fewer than `pairs`, or none, where there are no
+        more.
+
+    >>> sorted(places("genuine-genuine", [("a", 0), ("b", 1), ("c", 0)], None, 5)[0])
+    [0, 2]
+    """
+    side = 0 if second is None else 1
+    others = first if second is None else second
+    rank = [float(generator(seed, f"{kind}/first/{i}", "pairs").random()) for i, _ in first]
+    turn = [float(generator(seed, f"{kind}/second/{i}", "pairs").random()) for i, _ in others]
+    of_class: dict[int, list[int]] = {}
+    for place, (_, own) in enumerate(first):
+        of_class.setdefault(int(own), []).append(place)
     served = [0] * len(first)
     taken: set[frozenset[tuple[str, int]]] = set()
     found: list[tuple[int, int]] = []
-    side = 0 if first is second else 1
-    queue = sorted(range(len(second)), key=turn.__getitem__)
+    queue = sorted(range(len(others)), key=turn.__getitem__)
     while queue and len(found) < pairs:
         left = []
         for j in queue:
+            name, own = others[j]
             partners = [
                 i
-                for i in range(len(first))
-                if int(first.classes[i]) == int(second.classes[j])
-                and first.ids[i] != second.ids[j]
-                and frozenset([(first.ids[i], 0), (second.ids[j], side)]) not in taken
+                for i in of_class.get(int(own), [])
+                if first[i][0] != name and frozenset([(first[i][0], 0), (name, side)]) not in taken
             ]
             if not partners or len(found) == pairs:
                 continue
             i = min(partners, key=lambda i: (served[i], rank[i]))
             served[i] += 1
-            if first is second:
+            if second is None:
                 served[j] += 1
-            taken.add(frozenset([(first.ids[i], 0), (second.ids[j], side)]))
+            taken.add(frozenset([(first[i][0], 0), (name, side)]))
             found.append((i, j))
             left.append(j)
         queue = left
-    if not found:
-        raise InputError(f"pairs: no two images of one class for {kind} pairs.")
-    return _paired(kind, first, second, found)
+    return found
 
 
 def twins(genuine: Group, adversarial: Group) -> Pairs:

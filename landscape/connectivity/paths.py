@@ -86,6 +86,16 @@ class Paths:
         share = ((step * chord).sum(2) / squared).clamp(0, 1)
         return torch.linalg.vector_norm(step - share.unsqueeze(2) * chord, dim=2)
 
+    def deviations(self) -> Tensor:
+        """Return the largest l2 distance of the nodes to the chord over its length, `(n,)`.
+
+        That is the deviation of a whole polyline, whose farthest point is a node, without a pass
+        through the classifier; a Bezier curve deviates less. 0 for a chord of length 0.
+        """
+        length = self.chords()
+        scale = torch.where(length > 0, 1 / length, 0)
+        return self.strays(self.nodes.transpose(0, 1)).amax(0) * scale
+
     def chords(self) -> Tensor:
         """Return the l2 distance between the two ends, `(n,)`, in input units."""
         return torch.linalg.vector_norm((self.nodes[:, -1] - self.nodes[:, 0]).flatten(1), dim=1)
@@ -128,16 +138,29 @@ def along(nodes: Tensor, places: Tensor, at: Tensor) -> Tensor:
         places: where each node lies, `(n, m)`, from 0 to 1, never falling.
         at: the places asked for, `(n, k)`, in [0, 1].
     """
-    at = at.to(places)
-    after = torch.searchsorted(places, at.contiguous(), right=True).clamp(1, nodes.shape[1] - 1)
-    low, high = places.gather(1, after - 1), places.gather(1, after)
-    after = after.to(nodes.device)
+    n, k = at.shape
+    rows = torch.arange(n, device=at.device).repeat_interleave(k)
+    return lying(nodes, places, rows, at.flatten()).reshape(n, k, *nodes.shape[2:])
+
+
+def lying(nodes: Tensor, places: Tensor, rows: Tensor, at: Tensor) -> Tensor:
+    """Return points of polylines, any number of each, `(r, ...)`.
+
+    Args:
+        nodes: `(n, m, ...)`.
+        places: where each node lies, `(n, m)`, from 0 to 1, never falling.
+        rows: which polyline each point is of, `(r,)`.
+        at: where on it, `(r,)`, in [0, 1].
+    """
+    own, at = places[rows].contiguous(), at.to(places).unsqueeze(1).contiguous()
+    after = torch.searchsorted(own, at, right=True).clamp(1, nodes.shape[1] - 1)
+    low, high = own.gather(1, after - 1), own.gather(1, after)
     share = ((at - low) / (high - low).clamp_min(torch.finfo(places.dtype).tiny)).clamp(0, 1)
-    pair = torch.arange(len(nodes), device=nodes.device).unsqueeze(1)
-    share = share.to(nodes).reshape(*share.shape, *[1] * (nodes.ndim - 2))
+    share = share.to(nodes).reshape(-1, *[1] * (nodes.ndim - 2))
     # Both ends of the sum lie in the box, and so does every weighted mean of them; the clamp
     # removes what rounding adds.
-    start, end = nodes[pair, after - 1], nodes[pair, after]
+    rows, after = rows.to(nodes.device), after.squeeze(1).to(nodes.device)
+    start, end = nodes[rows, after - 1], nodes[rows, after]
     return torch.where(share < 1, start + share * (end - start), end).clamp(
         torch.minimum(start, end), torch.maximum(start, end)
     )

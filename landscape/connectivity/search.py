@@ -14,6 +14,9 @@ from landscape.connectivity.paths import pair_of_ends
 from landscape.loss import InputFunction
 from landscape.rows import Rows, ranks
 
+PointsOf = Callable[[Tensor, Tensor], Tensor]
+"""From numbers of paths and columns of the grid, `(r,)` each, to points `(r, ...)`."""
+
 GRID = 65
 """Points of a path that a search looks at, both ends included."""
 SAFETY = 0.8
@@ -65,8 +68,8 @@ class Search:
             found = f"{budget} and {batch_size}"
             raise InputError(f"expected budget >= 0 and --batch_size >= 1, found {found}.")
         n = len(first)
-        rows, everyone = Rows(loss, n, batch_size), torch.arange(n)
-        ends = torch.stack([rows.values(x, everyone) for x in (first, second)], 1)
+        rows = Rows(loss, n, batch_size)
+        ends = rows.values(torch.cat([first, second]), torch.arange(n).repeat(2)).reshape(2, n).T
         none = torch.zeros(n, dtype=torch.int64)
         return Search(first, second, rows, ends, threshold, budget, none, torch.full((n,), 2))
 
@@ -77,6 +80,11 @@ class Search:
     def top(self) -> Tensor:
         """The larger of the losses at the two ends, `(n,)`."""
         return self.ends.amax(1)
+
+    @property
+    def allowed(self) -> float:
+        """How far above the ends a point of the grid may lie."""
+        return SAFETY * self.threshold
 
     @property
     def chord(self) -> Tensor:
@@ -92,23 +100,29 @@ class Search:
         """Return which losses of rows are worth a push."""
         return values > self.top[pairs] + LOW * self.threshold
 
-    def rises(self, points_of: Callable[[Tensor], Tensor], pairs: Tensor) -> Tensor:
-        """Return how far the inner points of the grid lie above the ends of their pairs, `(a, k)`.
+    def values_at(
+        self, points_of: PointsOf, rows: Tensor, columns: Tensor, pairs: Tensor
+    ) -> Tensor:
+        """Return the losses at places of the grid, `(r,)`, and count them.
 
         Args:
-            points_of: gives the points `(b, k, ...)` of the pairs at some positions in `pairs`,
-                `(b,)`: few at a time, so that memory is bounded by the batch size.
-            pairs: `(a,)`.
+            points_of: gives the points; asked for few at a time, so that memory is bounded by the
+                batch size.
+            rows: what `points_of` calls the paths, `(r,)`.
+            columns: of the grid, `(r,)`.
+            pairs: whose paths they are, `(r,)`.
         """
-        count = GRID - 2
-        found = [torch.zeros(0, count, dtype=torch.float64)]
-        for some in torch.arange(len(pairs)).split(self.rows.at_once(len(pairs), count)):
-            points = points_of(some).flatten(0, 1)
-            owners = pairs[some].repeat_interleave(count)
-            if len(owners):
-                found.append(self.rows.values(points, owners).reshape(-1, count))
-        self.forwards[pairs] += count
-        return torch.cat(found) - self.top[pairs].unsqueeze(1)
+        found = [torch.zeros(0, dtype=torch.float64)]
+        for part in torch.arange(len(rows)).split(self.rows.at_once(len(rows), 1)):
+            if len(part):
+                found.append(self.rows.values(points_of(rows[part], columns[part]), pairs[part]))
+        self.forwards += torch.bincount(pairs, minlength=len(self))
+        return torch.cat(found)
+
+    def values_of(self, points: Tensor, pairs: Tensor) -> Tensor:
+        """Return the losses of rows, and count them."""
+        self.forwards += torch.bincount(pairs, minlength=len(self))
+        return self.rows.values(points, pairs)
 
     def gradients_at(self, points: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the losses of rows and their gradients, and count them."""
@@ -119,11 +133,11 @@ class Search:
         """Return which rows, `(r,)`, the budgets of their pairs still pay for, in their order."""
         return self.gradients[pairs] + ranks(pairs, len(self)) < self.budget
 
-    def too_high(self, rises: Tensor) -> Tensor:
-        """Return which rises are more than the grid may show."""
-        return rises > SAFETY * self.threshold
+    def too_high(self, heights: Tensor, pairs: Tensor) -> Tensor:
+        """Return which losses `(a, k)` on the paths of pairs `(a,)` are too high; NaN are not."""
+        return heights > (self.top[pairs] + self.allowed).unsqueeze(1)
 
 
 def grid() -> Tensor:
-    """Return the places on a path that a search looks at, `(k,)`, without the ends."""
-    return torch.linspace(0, 1, GRID, dtype=torch.float64)[1:-1]
+    """Return the places on a path that a search looks at, `(65,)`, both ends included."""
+    return torch.linspace(0, 1, GRID, dtype=torch.float64)

@@ -54,6 +54,20 @@ def test_a_triangle_s_deviation_is_its_height_over_the_chord_and_its_mean_is_hal
     assert float(found.mean_deviation) == pytest.approx(0.15, rel=2e-3)
 
 
+def test_the_mean_loss_is_that_of_the_points_and_so_are_the_losses_along_the_path() -> None:
+    first, second = ends(4)
+
+    def loss(x: Tensor) -> Tensor:
+        return x.square().sum(1)
+
+    path = straight_line(first, second)
+    points = path.points(torch.linspace(0, 1, 11, dtype=torch.float64))
+    expected = torch.stack([loss(p) for p in points], 1)
+    found = barrier(loss, path, 11, batch_size=3)
+    torch.testing.assert_close(found.losses, expected)
+    torch.testing.assert_close(found.mean, expected.mean(1))
+
+
 def test_the_label_s_share_and_what_lies_outside_the_box_are_counted() -> None:
     nodes = torch.tensor([[[0.0, 0.5], [1.0, 1.5]]])
     none = torch.zeros(1, dtype=torch.int64)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,7 +9,7 @@ from torch import Tensor
 from landscape.connectivity.barrier import barrier
 from landscape.connectivity.bypass import bypass
 from landscape.connectivity.search import AIM
-from landscape.push import smoothed
+from landscape.push import LONGEST, smoothed
 
 THRESHOLD = 0.1
 
@@ -43,6 +45,8 @@ def test_the_midpoint_of_the_largest_loss_is_pushed_off_the_chord_by_the_shortes
     shortest = fall / slope.norm()
     found = barrier(ridge(slope), path)
     length = 0.8 * 8**0.5
+    # On a linear ridge a step that is not cut is exact, and none follows.
+    assert int(path.gradients) == math.ceil(float(shortest) / length / LONGEST)
     assert float(found.barrier) < THRESHOLD
     assert float(found.deviation) == pytest.approx(float(shortest) / length, rel=1e-6)
     middle = path.points(torch.tensor([0.5]))[0, 0, 0]
@@ -86,6 +90,23 @@ def test_only_the_segments_that_are_too_high_get_nodes() -> None:
     inner = path.nodes[0, 1:-1, 0]
     inner = inner[inner < 1]
     assert (((inner - 0.25).abs() < 0.06) | ((inner - 0.75).abs() < 0.06)).all()
+
+
+def test_no_point_is_looked_at_twice() -> None:
+    shown: list[Tensor] = []
+
+    def loss(x: Tensor) -> Tensor:
+        if not x.requires_grad:
+            shown.extend(x)
+        along, off = x[:, 0], x[:, 1]
+        walls = sum((1 - 20 * (along - at).abs()).clamp_min(0) for at in (0.25, 0.6, 0.75))
+        return walls * (1 - 10 * (off - 0.5)).clamp_min(0)
+
+    first = torch.tensor([[0.0, 0.5]], dtype=torch.float64)
+    path = bypass(loss, first, torch.tensor([[1.0, 0.5]], dtype=torch.float64))
+    assert path.nodes.shape[1] >= 4
+    points = torch.stack(shown)
+    assert len(points.unique(dim=0)) == len(points) == int(path.forwards)
 
 
 def test_a_wall_without_a_gate_is_given_up_after_the_budget() -> None:

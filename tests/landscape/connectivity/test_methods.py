@@ -87,6 +87,37 @@ def test_between_two_basins_the_path_found_is_the_known_one(name: str) -> None:
     assert float(barrier(valley, path).barrier) < 0.1
 
 
+PASS, HEIGHT = 0.8, 0.3
+
+
+def wall(x: Tensor) -> Tensor:
+    """A wall between (0, .5) and (1, .5), lowest at the pass (.5, .8): a saddle of known height."""
+    along, across = x.flatten(1).T
+    return (1 - (2 * along - 1) ** 2) ** 2 * (HEIGHT + 40 * (across - PASS) ** 2)
+
+
+def sides() -> tuple[Tensor, Tensor]:
+    first, second = torch.full((2, 1, 2), 0.5, dtype=torch.float64)
+    first[:, 0], second[:, 0] = 0, 1
+    return first, second
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_wall_is_crossed_at_its_pass_and_never_below_the_saddle(name: str) -> None:
+    options: dict[str, Any] = (
+        {"budget": 512, "rate": 0.05} if name in ("polychain", "bezier") else {}
+    )
+    straight = HEIGHT + 40 * (PASS - 0.5) ** 2
+    path = METHODS[name](wall, *sides(), threshold=0.8, **options)
+    found = float(barrier(wall, path).barrier)
+    assert HEIGHT <= found < 0.8 < straight
+    points = path.points(torch.linspace(0, 1, 1001, dtype=torch.float64))[:, 0]
+    crossing = points[(points[:, 0] - 0.5).abs().argmin()]
+    assert abs(float(crossing[1]) - PASS) < (0.5 / 40) ** 0.5  # where the wall is below 0.8
+    refused = METHODS[name](wall, *sides(), threshold=0.1, **options)
+    assert float(barrier(wall, refused).barrier) > HEIGHT - 1e-3
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_pairs_that_need_no_path_get_the_straight_line_for_no_gradient(name: str) -> None:
     first, second = torch.rand(2, 4, 3, generator=torch.Generator().manual_seed(0)).double()

@@ -85,6 +85,17 @@ def test_distance_is_to_the_chord_as_a_segment() -> None:
     torch.testing.assert_close(path.chords(), torch.tensor([0.6]))
 
 
+def test_a_polyline_deviates_most_at_a_node() -> None:
+    nodes = torch.rand(5, 4, 1, 3, 3, generator=torch.Generator().manual_seed(2)).double()
+    nodes[4] = nodes[4, :1]  # a chord of length 0
+    path = paths_of(nodes)
+    points = path.points(torch.linspace(0, 1, 4001, dtype=torch.float64))
+    found = path.strays(points).amax(0)[:4] / path.chords()[:4]
+    torch.testing.assert_close(path.deviations()[:4], found, atol=1e-3, rtol=0)
+    assert (path.deviations()[:4] >= found).all()
+    assert float(path.deviations()[4]) == 0
+
+
 def test_bernstein_weights_sum_to_one() -> None:
     weights = bernstein(torch.linspace(0, 1, 11), 7)
     torch.testing.assert_close(weights.sum(1), torch.ones(11, dtype=torch.float64))
