@@ -24,7 +24,7 @@ def against(
     measures: Measures,
     *,
     seed: int = 0,
-) -> Comparison:
+) -> Comparison | None:
     """Compare the examples of recipes with those of a reference, paired by image and at equal loss.
 
     An image counts where both recipes succeeded (a noise control: where its step has the asked
@@ -42,7 +42,7 @@ def against(
         What `compare` returns. Its `paired` says how a recipe differs from the reference on the
         same images, its `discrimination` also how it does at equal loss; `beyond` is 1 or -1 where
         a recipe's values are larger or smaller at equal loss, after Holm's correction over recipes
-        and measures.
+        and measures. None where no recipe has an image in common with the reference.
     """
     columns = [LOSS, *headline_columns(table.columns, measures)]
     usable = table[(table["status"] == SUCCESS) & table[columns].notna().all(axis=1)]
@@ -56,4 +56,6 @@ def against(
         if recipe != reference
     ]
     kept = [rows.assign(pool=False) for rows in others if len(rows)]
+    if not kept:
+        return None
     return compare(pd.concat([base, *kept], ignore_index=True), measures, seed=seed)

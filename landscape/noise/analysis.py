@@ -143,8 +143,9 @@ def analyse(
         gains=gains(told, reference, compared, seed=seed),
         genuine=compare(ours, SHAPE, seed=seed),
         against={
-            kind: against(ours, reference, compared, measures, seed=seed)
+            kind: found
             for kind, measures in kinds.items()
+            if (found := against(ours, reference, compared, measures, seed=seed)) is not None
         },
         same=same_images(table, reference, attacks, everything),
         curves={

@@ -16,8 +16,10 @@ def same_of(same: pd.DataFrame, recipe: str, measure: str) -> pd.Series | None:
     return found.iloc[0] if len(found) else None
 
 
-def row_of(comparison: Comparison, group: str, measure: str) -> pd.Series | None:
+def row_of(comparison: Comparison | None, group: str, measure: str) -> pd.Series | None:
     """Return what a comparison says of a group and a measure: raw, at equal loss, verdict."""
+    if comparison is None:
+        return None
     both = comparison.discrimination.merge(
         comparison.paired, on=["group", "measure"], suffixes=("", "_pair")
     )

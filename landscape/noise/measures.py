@@ -109,7 +109,7 @@ def measured(
     usable = images.flatten(1).isfinite().all(1).cpu()
     known = pd.DataFrame({"id": list(ids), "label": labels.cpu().numpy()})
     if not bool(usable.any()):
-        return known
+        return known.assign(prediction=-1)
     x, own_labels = images[usable], labels[usable]
     names = [name for name, fine in zip(ids, usable.tolist(), strict=True) if fine]
     with torch.no_grad():

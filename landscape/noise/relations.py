@@ -143,11 +143,14 @@ def _mean_sums(values: np.ndarray) -> np.ndarray:
 
 
 def _line_sums(loss: np.ndarray, values: np.ndarray, base: int) -> np.ndarray:
-    """Return what the sums of regressions at equal loss are made of, `(images, 5 recipes)`."""
+    """Return what the sums of regressions at equal loss are made of, `(images, 9 recipes)`."""
     x, y = loss - loss[:, [base]], values - values[:, [base]]
     near = np.isfinite(x) & np.isfinite(y) & (np.abs(x) <= np.log(FACTOR))
+    middle = (loss + loss[:, [base]]) / 2
     x, y = np.where(near, x, 0), np.where(near, y, 0)
-    return np.concatenate([near, x, x * x, y, x * y], axis=1).astype(float)
+    # The intercept does not depend on where the middle is counted from.
+    z = x * np.where(near, middle - middle[near].mean(), 0) if near.any() else x
+    return np.concatenate([near, x, z, x * x, x * z, z * z, y, x * y, z * y], axis=1).astype(float)
 
 
 def _means(sums: np.ndarray) -> np.ndarray:
@@ -156,13 +159,12 @@ def _means(sums: np.ndarray) -> np.ndarray:
 
 
 def _intercepts(sums: np.ndarray) -> np.ndarray:
-    """Return the intercepts of the lines of y on x; the mean of y where x does not vary."""
-    n, x, xx, y, xy = np.split(sums, 5, axis=-1)
-    spread = n * xx - x * x
-    varies = spread > 1e-12 * np.maximum(n * xx, 1e-300)
-    plain = np.divide(y, n, out=np.full(y.shape, np.nan), where=n > 0)
-    line = np.divide(xx * y - x * xy, spread, out=np.zeros(y.shape), where=varies)
-    return np.where(varies, line, plain)
+    """Return the intercepts of the regressions of `equal_loss.at_equal_loss`, `(..., recipes)`."""
+    n, x, z, xx, xz, zz, y, xy, zy = np.split(sums, 9, axis=-1)
+    rows = [np.stack(row, axis=-1) for row in ((n, x, z), (x, xx, xz), (z, xz, zz))]
+    inverse = np.linalg.pinv(np.stack(rows, axis=-2), hermitian=True)
+    found = (inverse[..., 0, :] * np.stack([y, xy, zy], axis=-1)).sum(-1)
+    return np.where(n > 0, found, np.nan)
 
 
 def _correlation(

@@ -16,6 +16,7 @@ from core.report.versions import GENUINE
 from landscape import figures as shared
 from landscape.noise import figures
 from landscape.noise.analysis import Analysis, analyse
+from landscape.noise.figures.styles import Families
 from landscape.noise.findings import findings
 from landscape.noise.recipes import FAMILIES
 from landscape.noise.tables import (
@@ -185,8 +186,7 @@ def _draw(
                 figures.losses(analysis, followed, labels),
                 figures.fooled(analysis, followed, labels),
             ]
-        groups = shared.Groups({r: labels[r] for r in analysis.families})
-        drawings += shared.effects(analysis.genuine, groups)
+        drawings += shared.effects(analysis.genuine, Families(analysis.families, labels))
         return save_drawings([d for d in drawings if d is not None], run.figures)
 
 

@@ -63,7 +63,7 @@ def scale_curve(
             ("true_loss", "true_loss"), ("l2", "l2"), ("flat", lead), ("transfer", "transfer"),
         ):  # fmt: skip
             comparison = shown if measure == "transfer" else shape
-            found = None if comparison is None else row_of(comparison, name, measure)
+            found = row_of(comparison, name, measure)
             if found is not None:
                 row |= {} if key == "transfer" else _paired(key, found)
                 row |= _matched(f"{key}_matched", found)

@@ -202,9 +202,9 @@ def _panel(
 
 
 def _ratios(ax: Axes, shown: np.ndarray) -> None:
-    """Draw ratios on a logarithmic axis that no single wide interval stretches."""
+    """Draw ratios on a logarithmic axis that holds all intervals."""
     ax.set_xscale("log")
-    low, high = float(shown.min()), float(shown.max())
+    low, high = min(float(shown.min()), 1 / 1.02), max(float(shown.max()), 1.02)
     room = (high / low) ** 0.06
     ax.set_xlim(low / room, high * room)
     narrow = high < 4 * low

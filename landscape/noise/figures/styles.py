@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.report.groups import GroupStyle
+from core.report.versions import GENUINE
+from landscape.figures import Groups
 from landscape.noise.recipes import CLASSIFIER, CONTROL, INJECTED, MINIMUM, REFERENCE, RULE
 
 COLORS = {
@@ -53,3 +56,17 @@ def looks(families: Mapping[str, str]) -> dict[str, Look]:
             _LINES[place % len(_LINES)],
         )
     return found
+
+
+class Families(Groups):
+    """The recipes as the shared figures of example groups show them, in the colours used here."""
+
+    def __init__(self, families: Mapping[str, str], labels: Mapping[str, str]) -> None:
+        super().__init__({recipe: labels[recipe] for recipe in families})
+        self._families = looks(families)
+
+    def look(self, group: str) -> GroupStyle:
+        """Return colour and marker of a recipe; genuine images keep theirs."""
+        if group == GENUINE:
+            return super().look(group)
+        return GroupStyle(self._families[group].color, self._families[group].marker)
