@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.randomness import generator
 from landscape.connectivity import barrier, bypass, straight_line
@@ -71,6 +72,43 @@ def connected(
             "left": left.numpy(),
         }
     )
+
+
+def joined(
+    classifier: nn.Module,
+    examples: Tensor,
+    classes: Tensor,
+    ends: Mapping[str, tuple[np.ndarray, Tensor]],
+    *,
+    points: int = 33,
+    batch_size: int = 256,
+) -> pd.DataFrame:
+    """Measure how well examples are connected to images of several kinds.
+
+    Args:
+        classifier: images to logits; frozen, in eval mode.
+        examples: `(n, ...)` in [0, 1].
+        classes: `(n,)` what each is taken for: the class that it is connected in.
+        ends: kind -> which examples have such an image, `(m,)` places, and these images `(m, ...)`.
+        points: see `connected`.
+        batch_size: rows per pass.
+
+    Returns:
+        One row per example, columns as `connected` has them with `KIND_` before; NaN where an
+        example has no image of the kind.
+    """
+    table = pd.DataFrame(index=range(len(examples)))
+    for kind, (own, images) in ends.items():
+        if not len(own):
+            continue
+        rows = torch.from_numpy(own).to(classes.device)
+        loss = Loss(classifier, classes[rows])
+        found = connected(loss, images, examples[rows], points=points, batch_size=batch_size)
+        for name in found:
+            values = np.full(len(examples), np.nan)
+            values[own] = found[name].to_numpy()
+            table[f"{kind}_{name}"] = values
+    return table
 
 
 def partners(

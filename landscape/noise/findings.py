@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,32 +12,51 @@ from core.report import Finding, words
 from core.statistics import Interval
 from landscape.measures import measure_of
 from landscape.noise.analysis import LEAD, Analysis
+from landscape.noise.further_findings import (
+    LEVEL,
+    curve_finding,
+    relation_finding,
+    ways_finding,
+)
 from landscape.noise.measures import ALL
 from landscape.noise.rates import OWN, of_victim
-from landscape.noise.recipes import KINDS, NOISY
-from landscape.noise.relations import EQUAL
+from landscape.noise.recipes import NOISY
 
-LEVEL = 0.05
 Labels = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Aspect:
-    """What is asked of every recipe at equal loss, and the words for either answer."""
+    """What is asked of every recipe, and the words for either answer.
+
+    Attributes:
+        measure: its name.
+        name: what it is about.
+        unit: of the comparison with the reference.
+        larger: what the examples are where it is larger.
+        smaller: what they are where it is smaller.
+        scale: factor for the unit.
+    """
 
     measure: str
+    name: str
+    unit: str
     larger: str
     smaller: str
-    unit: str
     scale: float = 1.0
 
 
 ASPECTS = (
-    Aspect(LEAD, "sharper", "flatter", "times the rise under noise"),
-    Aspect("l2", "farther away", "nearer", "times the l2 distance"),
-    Aspect("transfer", "more transferable", "less transferable", "points", 100.0),
-    Aspect("class_barrier", "worse connected", "better connected", "nats"),
-)
+    Aspect(LEAD, "Flatness", "the rise of the loss under noise, times that of sign PGD",
+           "sharper", "flatter"),
+    Aspect("l2", "Distance", "the l2 length of the step, times that of sign PGD",
+           "farther away", "nearer"),
+    Aspect("transfer", "Transfer", "the share of other classifiers fooled, in points more than "
+           "sign PGD", "more transferable", "less transferable", 100.0),
+    Aspect("class_barrier", "Connection", "the barrier of the straight line to a genuine image of "
+           "the class that it is taken for, in nats more than sign PGD", "worse connected",
+           "better connected"),
+)  # fmt: skip
 
 
 def findings(analysis: Analysis, labels: Labels, budget: str) -> list[Finding]:
@@ -51,8 +70,8 @@ def findings(analysis: Analysis, labels: Labels, budget: str) -> list[Finding]:
     found = [_answer(analysis, budget)]
     found += [_aspect(analysis, labels, aspect) for aspect in ASPECTS]
     found += [_success(analysis, labels), _other_flatness(analysis, labels), _twins(analysis)]
-    found += [_curve(kind, curve) for kind, curve in analysis.curves.items() if len(curve)]
-    found += [_relation(analysis, labels), _ways(analysis, labels)]
+    found += [curve_finding(kind, c) for kind, c in analysis.curves.items() if len(c)]
+    found += [relation_finding(analysis), ways_finding(analysis, labels)]
     return [finding for finding in found if finding is not None]
 
 
@@ -70,36 +89,51 @@ def _tested(analysis: Analysis, recipe: str, measure: str) -> bool:
 
 
 def _answer(analysis: Analysis, budget: str) -> Finding:
-    """Say what noise in the optimisation does at equal loss."""
+    """Say what noise in the optimisation does at equal loss, and what as it is."""
     noisy = analysis.of_family(*NOISY)
     if not noisy:
         return Finding(f"No recipe with noise was studied ({budget}).", None)
-    told, any_ = [], False
-    for aspect in ASPECTS:
-        tested = [recipe for recipe in noisy if _tested(analysis, recipe, aspect.measure)]
-        if not tested:
-            continue
-        signs = [sure(analysis.equal(recipe, aspect.measure)) for recipe in tested]
-        up, down = signs.count(1), signs.count(-1)
-        any_ |= bool(up or down)
-        told.append(f"{_count(up, aspect.larger)}, {_count(down, aspect.smaller)}")
-    if not told:
+    at_equal_loss = _counts(analysis, noisy, equal=True)
+    as_they_are = _counts(analysis, noisy, equal=False)
+    if not at_equal_loss:
         return Finding(
-            f"Noise in the optimisation ({budget}): no recipe with noise shares enough losses with "
-            "sign PGD on the same images to be compared at equal loss.",
+            f"What noise in the optimisation does at equal loss ({budget}) cannot be said: no "
+            "recipe with noise reaches the losses of sign PGD on enough of the same images.",
             None,
         )
     tested = [r for r in noisy if any(_tested(analysis, r, a.measure) for a in ASPECTS)]
     return Finding(
-        f"Noise in the optimisation, at equal budget ({budget}), on the same images and at equal "
-        f"loss, compared with sign PGD: of {len(tested)} recipes with noise "
-        f"{'; '.join(told)} (Holm over recipes and measures).",
-        any_,
+        f"Noise in the optimisation, compared with sign PGD at equal budget ({budget}). At equal "
+        f"loss on the same images, of {words.counted(len(tested), 'recipe')} with noise: "
+        f"{'; '.join(at_equal_loss)}. As they are, of {len(noisy)}: {'; '.join(as_they_are)} "
+        "(significant after Holm's correction).",
+        any(not said.startswith("none") or ", none" not in said for said in at_equal_loss),
     )
 
 
-def _count(many: int, what: str) -> str:
-    return f"{many or 'none'} {'is' if many in (0, 1) else 'are'} {what}"
+def _counts(analysis: Analysis, recipes: Sequence[str], *, equal: bool) -> list[str]:
+    """Return for each aspect how many recipes are larger and smaller in it."""
+    told = []
+    for aspect in ASPECTS:
+        tested = [r for r in recipes if not equal or _tested(analysis, r, aspect.measure)]
+        signs = [_sign(analysis, r, aspect, equal=equal) for r in tested]
+        if not tested or all(sign is None for sign in signs):
+            continue
+        counts = ((signs.count(-1), aspect.smaller), (signs.count(1), aspect.larger))
+        told.append(", ".join(f"{many or 'none'} {what}" for many, what in counts))
+    return told
+
+
+def _sign(analysis: Analysis, recipe: str, aspect: Aspect, *, equal: bool) -> int | None:
+    """Return 1 or -1 where a recipe is significantly larger or smaller, else 0; None: unknown."""
+    if equal:
+        return sure(analysis.equal(recipe, aspect.measure))
+    if aspect.measure != "transfer":
+        row = analysis.raw(recipe, aspect.measure)
+        return None if row is None else sure(row)
+    for _, gain in _rows(of_victim(analysis.gains), recipe).iterrows():
+        return int(np.sign(gain["gain"])) if gain["p_holm"] < LEVEL else 0
+    return None
 
 
 def _aspect(analysis: Analysis, labels: Labels, aspect: Aspect) -> Finding | None:
@@ -109,40 +143,28 @@ def _aspect(analysis: Analysis, labels: Labels, aspect: Aspect) -> Finding | Non
         return None
     parts = []
     for sign, what in ((-1, aspect.smaller), (1, aspect.larger)):
-        names = [r for r in tested if sure(analysis.equal(r, aspect.measure)) == sign]
-        if names:
-            said = [
-                f"{labels[r]} {_size(analysis.equal(r, aspect.measure), aspect)}" for r in names
-            ]
+        rows = ((labels[r], analysis.equal(r, aspect.measure)) for r in tested)
+        said = [f"{label} {_size(row, aspect.scale)}" for label, row in rows if sure(row) == sign]
+        if said:
             parts.append(f"{what}: {words.several(said)}")
-    name = measure_of(aspect.measure, ALL).title
-    raw = [r for r in analysis.attacks if sure(analysis.raw(r, aspect.measure))]
-    matched = [r for r in raw if _beyond(analysis, r, aspect.measure)]
-    start = (
-        f"At equal loss on the same images ({aspect.unit}): {'; '.join(parts)}."
-        if parts
-        else f"At equal loss on the same images no recipe differs from sign PGD in the {name}."
-    )
-    if aspect.measure == "transfer":
-        raw = [r for r in analysis.attacks if sure_gain(analysis, r)]
-        return Finding(
-            f"{name[0].upper()}{name[1:]}. {start} As they are, {len(raw)} of "
-            f"{len(analysis.attacks)} recipes differ significantly on the images that both fool.",
-            bool(parts),
-        )
-    return Finding(
-        f"{name[0].upper()}{name[1:]}. {start} As they are, {len(raw)} of {len(analysis.attacks)} "
-        f"recipes differ significantly, and {len(matched)} of these also from sign PGD's examples "
-        "of equal loss of any image.",
-        bool(parts),
-    )
+    text = f"{aspect.name} ({aspect.unit}), at equal loss on the same images. "
+    if parts:
+        of_these = f"{'; '.join(parts)}."
+        text += of_these[0].upper() + of_these[1:]
+    else:
+        text += f"None of {words.counted(len(tested), 'recipe')} differs significantly."
+    raw = [r for r in analysis.attacks if _sign(analysis, r, aspect, equal=False)]
+    text += f" As they are, {len(raw)} of {len(analysis.attacks)} differ significantly"
+    if aspect.measure != "transfer":
+        kept = [r for r in raw if _beyond(analysis, r, aspect.measure)]
+        text += f", {len(kept) or 'none'} of them also from sign PGD's examples of equal loss of "
+        text += "whatever image"
+    return Finding(f"{text}.", bool(parts))
 
 
-def sure_gain(analysis: Analysis, recipe: str) -> bool:
-    """Say whether a recipe's transfer differs significantly from the reference's."""
-    rows = of_victim(analysis.gains)
-    rows = rows[rows.index == recipe]
-    return bool(len(rows) and rows["p_holm"].iloc[0] < LEVEL)
+def _rows(table: pd.DataFrame, recipe: str) -> pd.DataFrame:
+    """Return the rows of a recipe, by which a table is indexed."""
+    return table[table.index == recipe]
 
 
 def _beyond(analysis: Analysis, recipe: str, measure: str) -> bool:
@@ -150,10 +172,10 @@ def _beyond(analysis: Analysis, recipe: str, measure: str) -> bool:
     return row is not None and bool(row["beyond"] in (1.0, -1.0))
 
 
-def _size(row: pd.Series | None, aspect: Aspect) -> str:
+def _size(row: pd.Series | None, scale: float = 1.0) -> str:
     assert row is not None
     ends = Interval(*(float(row[key]) for key in ("estimate", "low", "high")))
-    return words.interval(ends, scale=aspect.scale)
+    return words.interval(ends, scale=scale)
 
 
 def _success(analysis: Analysis, labels: Labels) -> Finding | None:
@@ -196,7 +218,7 @@ def _other_flatness(analysis: Analysis, labels: Labels) -> Finding | None:
             row = analysis.equal(recipe, measure)
             if sure(row):
                 short = measure_of(measure, ALL).short
-                parts.append(f"{labels[recipe]}: {short} × {_size(row, Aspect('', '', '', ''))}")
+                parts.append(f"{labels[recipe]}: {short} × {_size(row)}")
     if not tested:
         return None
     if not parts:
@@ -219,100 +241,16 @@ def _twins(analysis: Analysis) -> Finding | None:
     if not len(rows):
         return None
     highest = float(rows["high"].max())
-    text = (
-        "The straight line to the genuine twin, at the loss of the class that the example is taken "
-    )
+    text = "Connection to the genuine twin: on the straight line the loss of the class that an "
     if highest == 0:
         return Finding(
-            f"{text}for, climbs above its ends for no example of any recipe: it falls all the way "
-            "from the twin, so that this barrier tells recipes apart in nothing.",
+            f"{text}example is taken for climbs above its ends for no example of any recipe. It "
+            "falls all the way from the twin: this barrier is 0, and tells recipes apart in "
+            "nothing.",
             None,
         )
-    return Finding(f"{text}for, has a mean barrier of at most {highest:.2g} nats.", None)
-
-
-def _curve(kind: str, curve: pd.DataFrame) -> Finding:
-    """Say what the scale of the noise does: flatness at equal loss, transfer, success."""
-    name = KINDS.get(kind, kind)
-    span = f"{words.number(curve['scale'].min())} to {words.number(curve['scale'].max())}"
-    parts = []
-    certain = False
-    for key, what, scale in (
-        ("flat_same", "rise under noise at equal loss, times", 1.0),
-        ("transfer", "transfer, points", 100.0),
-        ("transfer_same", "transfer at equal loss, points", 100.0),
-        ("success", "success, points", 100.0),
-    ):
-        if key not in curve:
-            continue
-        known = curve[np.isfinite(curve[key].astype(float))]
-        if not len(known):
-            continue
-        hit = known[known[f"{key}_p"] < LEVEL]
-        certain |= bool(len(hit))
-        said = [
-            f"{words.number(row['scale'])}: "
-            + words.interval(
-                Interval(*(float(row[f"{key}{end}"]) for end in ("", "_low", "_high"))),
-                scale=scale,
-            )
-            for _, row in hit.iterrows()
-        ]
-        parts.append(f"{what}: {'; '.join(said) if said else 'significant at no scale'}")
-    return Finding(f"{name[0].upper()}{name[1:]}, scale {span}. {'. '.join(parts)}.", certain)
-
-
-def _relation(analysis: Analysis, labels: Labels) -> Finding | None:
-    """Say whether flat examples transfer, over examples and over recipes."""
-    if not len(analysis.examples):
-        return None
-    own = analysis.examples[analysis.examples["covariate"].str.partition("@")[0] == LEAD]
-    told = []
-    for held, words_ in ((False, "as they are"), (True, "with the loss held fixed")):
-        part = own[((own["controlled_for"] != "") == held) & own["rho"].notna()]
-        if len(part):
-            below = int(((part["p_holm"] < LEVEL) & (part["rho"] < 0)).sum())
-            low, high = words.number(part["rho"].min(), 2), words.number(part["rho"].max(), 2)
-            told.append(
-                f"{words_} {low} to {high}, significantly negative for "
-                f"{words.count(below, len(part))} recipes"
-            )
-    over = analysis.recipes
-    for kind, words_ in (("raw", "as they are"), (EQUAL, "on the same images at equal loss")):
-        rows = (
-            over[(over["covariate"].str.partition("@")[0] == LEAD) & (over["kind"] == kind)]
-            if len(over)
-            else over
-        )
-        if len(rows) and np.isfinite(rows["rho"].iloc[0]):
-            row = rows.iloc[0]
-            ends = Interval(*(float(row[key]) for key in ("rho", "low", "high")))
-            told.append(f"over {int(row['n'])} recipes {words_} {words.interval(ends)}")
     return Finding(
-        "Exploratory: rank correlation of the rise under noise with the share of other classifiers "
-        f"fooled, over the examples of a recipe {'; '.join(told)}.",
-        None,
-        "exploratory",
-    )
-
-
-def _ways(analysis: Analysis, labels: Labels) -> Finding | None:
-    """Say how straight the ways are."""
-    if not len(analysis.ways):
-        return None
-    wide = analysis.ways.pivot(index="recipe", columns="measure", values="median")
-    if analysis.reference not in wide.index or not {"cosine", "tortuosity"} <= set(wide.columns):
-        return None
-    cosine, own = (
-        float(x) for x in wide.loc[analysis.reference, ["cosine", "tortuosity"]].to_numpy(float)
-    )
-    winds = {str(recipe): float(value) for recipe, value in wide["tortuosity"].dropna().items()}
-    straight, winding = min(winds, key=winds.__getitem__), max(winds, key=winds.__getitem__)
-    return Finding(
-        f"Ways: successive steps of {labels[analysis.reference]} have a cosine of "
-        f"{words.number(cosine, 2)} (median), and its way is "
-        f"{words.number(own, 2)} times as long as the distance it gets; the "
-        f"straightest way is that of {labels[straight]} ({words.number(winds[straight], 2)}), the "
-        f"most winding that of {labels[winding]} ({words.number(winds[winding], 2)}).",
+        f"{text}example is taken for has a mean barrier of at most {words.number(highest, 2)} nats "
+        "(the upper end of the interval of the highest recipe).",
         None,
     )

@@ -8,32 +8,33 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
-from attacks import craft, label, parse
+from attacks import label, parse
 from attacks.craft.others import load_other, other_specs
 from attacks.crafting import RECORDED
-from attacks.defaults import TRANSFER_EPS
 from attacks.recipes import Recipe
 from core.errors import InputError
 from core.models import Classifier, fingerprint, resolve_device
-from core.options import float_list, number, positive, split_list, within
+from core.options import split_list
 from core.report.versions import GENUINE
 from core.studies import RunDirectory, Unit
 from core.studies.study import block_units
-from landscape.comparison import SUCCESS
 from landscape.flatness.study import default_radii
 from landscape.groups import GroupStudy, resolved_groups
 from landscape.groups.options import NONE
-from landscape.groups.study import Version
-from landscape.loss import Loss
-from landscape.noise import report
-from landscape.noise.connections import connected, partners
-from landscape.noise.drawn import drawn_ways
-from landscape.noise.following import followed
-from landscape.noise.measures import measured, said_by
+from landscape.noise import computing, report
+from landscape.noise.options import (
+    SCALES,
+    WORST_LINF,
+    check_numbers,
+    kind_of,
+    kinds_of,
+    lengths_of,
+    radius_of,
+    scales_of,
+)
 from landscape.noise.recipes import (
     comparable,
     family,
@@ -44,8 +45,6 @@ from landscape.noise.recipes import (
 )
 
 FOLLOW, PLANES, MEASURE = "follow", "planes", "measure"
-SCALES = {"digits": (0.025, 0.05, 0.1, 0.2, 0.4), "photographs": (0.025, 0.05, 0.1, 0.2)}
-WORST_LINF = {"digits": 0.05, "photographs": 1 / 255}
 LOOKED_AT = 50
 """Genuine images on which the usual slope is measured."""
 
@@ -175,10 +174,10 @@ class NoiseStudy(GroupStudy):
             return self._within_budget(self.crafted(unit, run))
         start, stop = unit.settings["start"], unit.settings["stop"]
         if task == FOLLOW:
-            return self._followed(unit.settings["recipe"], start, stop)
+            return computing.follow(self, unit.settings["recipe"], start, stop, run)
         if task == PLANES:
-            return self._planes(start, stop)
-        return self._measured(unit.settings["group"], start, stop, run)
+            return computing.draw(self, start, stop, run)
+        return computing.measure(self, unit.settings["group"], start, stop, run)
 
     def _within_budget(self, made: pd.DataFrame) -> pd.DataFrame:
         """Return crafted examples, made sure that none has cost more than the budget."""
@@ -189,91 +188,6 @@ class NoiseStudy(GroupStudy):
                 f"{self.gradients}."
             )
         return made
-
-    def _followed(self, recipe: str, start: int, stop: int) -> pd.DataFrame:
-        """Craft a block once more, point by point recorded: the very same points."""
-        images, labels = self._genuine(start, stop)
-        ids = self.ids(start, stop)
-        made = craft(
-            self.classifier, images, labels, recipe, self.seed, ids=ids,
-            batch_size=self.batch_size, record=True,
-        )  # fmt: skip
-        assert made.trajectories is not None
-        loss = Loss(self.classifier, labels)
-        table = followed(loss, images, made.trajectories, ids=ids, batch_size=self.batch_size)
-        table.insert(0, "recipe", recipe)
-        return table
-
-    def _planes(self, start: int, stop: int) -> pd.DataFrame:
-        images, labels = self._genuine(start, stop)
-        return drawn_ways(
-            self.classifier,
-            images,
-            labels,
-            self.followable,
-            self.drawn_examples,
-            ids=self.ids(start, stop),
-            seed=self.seed,
-            batch_size=self.batch_size,
-        )
-
-    def _measured(self, group: str, start: int, stop: int, run: RunDirectory) -> pd.DataFrame:
-        """Measure one block of one group, and show it to the other classifiers."""
-        version = self.version(group, start, stop, run)
-        ids = self.ids(start, stop)
-        table = measured(
-            self.classifier,
-            version.images,
-            version.labels,
-            radii=self.radii,
-            worst_case_linf=self.worst_case_linf,
-            ids=ids,
-            worst_case_steps=self.worst_case_steps,
-            draws=self.draws,
-            seed=self.seed,
-            batch_size=self.batch_size,
-        )
-        table.insert(1, "group", group)
-        table.insert(2, "pool", start >= len(self.attacked))
-        said = said_by(self.other_classifiers, version.images, batch_size=self.batch_size)
-        table = self.known_of(table.assign(**said), version)
-        if group in self.groups and start < self.path_examples:
-            table = self._connected(table, version, start, stop)
-        return table
-
-    def _connected(
-        self, table: pd.DataFrame, version: Version, start: int, stop: int
-    ) -> pd.DataFrame:
-        """Add how well the examples that count are connected to their twins and their classes."""
-        rows = np.flatnonzero((table["status"] == SUCCESS).to_numpy())
-        rows = rows[rows < self.path_examples - start]
-        classes = table["prediction"].to_numpy()[rows].tolist()
-        ids = [self.ids(start, stop)[i] for i in rows]
-        right_ids = [str(self.chosen.ids[i]) for i in self.right]
-        right_classes = [int(self.chosen.labels[i]) for i in self.right]
-        chosen = partners(classes, ids, right_classes, right_ids, seed=self.seed)
-        ends = {
-            "twin": (rows, [start + int(i) for i in rows]),
-            "class": (
-                rows[[p >= 0 for p in chosen]] if len(rows) else rows,
-                [self.right[p] for p in chosen if p >= 0],
-            ),
-        }
-        for name, (own, places) in ends.items():
-            if not len(own):
-                continue
-            first, _ = self.chosen.tensors(places, device=self.device)
-            second = version.images[torch.tensor(own)]
-            labels = torch.tensor(table["prediction"].to_numpy()[own]).to(version.labels)
-            found = connected(
-                Loss(self.classifier, labels), first, second,
-                points=self.path_points, batch_size=self.batch_size,
-            )  # fmt: skip
-            for column in found:
-                values = np.full(len(table), np.nan)
-                values[own] = found[column].to_numpy()
-                table[f"{name}_{column}"] = values
-        return table
 
     def summarise(self, run: RunDirectory) -> dict[str, Any]:
         """Join the shards, compare the recipes, and write figures, artifacts and the report."""
@@ -312,32 +226,19 @@ def plan(
     Raises:
         InputError: naming the option.
     """
-    kind = "digits" if data == "digits" else "photographs"
-    for name, value in (
-        ("gradients", gradients),
-        ("batch_size", batch_size),
-        ("threads", threads),
-    ):
-        positive(value, f"--{name}")
-    within(worst_case_steps, 2, float("inf"), "--worst_case_steps")
-    within(path_points, 3, float("inf"), "--path_points")
-    for name, few in (
-        ("path_examples", path_examples),
-        ("followed_examples", followed_examples),
-        ("drawn_examples", drawn_examples),
-    ):
-        within(0 if few is None else few, 0, float("inf"), f"--{name}")
-    if draws < 4 or draws % 2:
-        raise InputError(f"--draws: expected an even number of at least 4, found {draws}.")
-    if attacks is not None and eps is not None:
-        raise InputError(
-            "--eps: is the radius of the default recipes; with --attacks say it there."
-        )
-    radius = TRANSFER_EPS[kind] if eps is None else str(eps)
-    positive(number(radius, "--eps"), "--eps")
-    kinds = split_list(noisy, "--noisy")
-    if len(set(kinds)) < len(kinds):
-        raise InputError("--noisy: the same kind is given twice.")
+    check_numbers(
+        gradients=gradients,
+        batch_size=batch_size,
+        threads=threads,
+        worst_case_steps=worst_case_steps,
+        draws=draws,
+        path_points=path_points,
+        path_examples=path_examples,
+        followed_examples=followed_examples,
+        drawn_examples=drawn_examples,
+    )
+    kind = kind_of(data)
+    radius = radius_of(eps, kind, default_recipes=attacks is None)
     options: dict[str, Any] = {
         **resolved_groups(
             data=data,
@@ -350,11 +251,11 @@ def plan(
             default_controls=NONE,
         ),
         "gradients": gradients,
-        "noisy": tuple(kinds),
-        "noise_scales": _scales(noise_scales, SCALES[kind]),
+        "noisy": kinds_of(noisy),
+        "noise_scales": scales_of(noise_scales, SCALES[kind]),
         "others": other_specs(others, model=model, checkpoint=checkpoint, data=data),
         "radii": (),
-        "worst_case_linf": _lengths(worst_case_linf, "worst_case_linf", (WORST_LINF[kind],)),
+        "worst_case_linf": lengths_of(worst_case_linf, "worst_case_linf", (WORST_LINF[kind],)),
         "worst_case_steps": worst_case_steps,
         "draws": draws,
         "path_examples": examples if path_examples is None else path_examples,
@@ -374,7 +275,7 @@ def plan(
     texts = _default(study, radius, pixels) if attacks is None else split_list(attacks, "--attacks")
     recipes, _ = comparable(texts, gradients)
     options["attacks"] = tuple(str(recipe) for recipe in recipes)
-    options["radii"] = _lengths(radii, "radii", default_radii(pixels)[2:3])
+    options["radii"] = lengths_of(radii, "radii", default_radii(pixels)[2:3])
     study = NoiseStudy(**options)
     study.scaled  # noqa: B018, what it cannot use is said before anything is computed
     return study
@@ -387,17 +288,3 @@ def _default(study: NoiseStudy, eps: str, pixels: int) -> tuple[str, ...]:
         study.classifier, *images.tensors(device=study.device), batch_size=study.batch_size
     )
     return noise_recipes(eps, pixels, slope)
-
-
-def _scales(given: Sequence[float] | str | None, default: tuple[float, ...]) -> tuple[float, ...]:
-    values = default if given is None else tuple(float_list(given or [], "--noise_scales"))
-    return tuple(sorted(set(values)))
-
-
-def _lengths(
-    given: Sequence[float] | str | None, name: str, default: tuple[float, ...]
-) -> tuple[float, ...]:
-    values = default if given is None else tuple(float_list(given, f"--{name}"))
-    if not values or not all(0 < v < float("inf") for v in values):
-        raise InputError(f"--{name}: expected lengths above 0, found {list(values)}.")
-    return tuple(sorted(set(values)))
