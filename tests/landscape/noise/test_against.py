@@ -45,6 +45,20 @@ def test_examples_without_a_measure_are_left_out():
     assert int(found.paired["n"].max()) <= 50
 
 
+def test_partners_of_equal_loss_come_from_all_images_that_the_reference_fools():
+    table = planted({REFERENCE: {}, OTHER: {}}, 120, fooled={REFERENCE: 1.0})
+    ours = table["group"] == OTHER
+    table.loc[ours & (table["id"] >= "x060"), "status"] = "not fooled"
+    base = table[table["group"] == REFERENCE].sort_values("id")["loss"].to_numpy()
+    few = (ours & (table["id"] < "x060")).to_numpy()
+    # As sure as the reference is of the images that only the reference fools.
+    table.loc[few, "loss"] = 1e-9 * base[60:]
+    table.loc[(table["group"] == REFERENCE) & (table["id"] >= "x060"), "loss"] *= 1e-9
+    found = against(table, REFERENCE, [OTHER], RISE)
+    assert int(found.matching["of"].iloc[0]) == int((table[few]["status"] == "success").sum())
+    assert int(found.matching["pairs"].iloc[0]) > 0.9 * int(found.matching["of"].iloc[0])
+
+
 def test_recipes_that_fool_nothing_are_left_out():
     table = planted({REFERENCE: {}, OTHER: {}}, 60, fooled={OTHER: 0.0})
     assert against(table, REFERENCE, [OTHER], RISE) is None
