@@ -12,12 +12,8 @@ from core.report import Finding, words
 from core.statistics import Interval
 from landscape.measures import measure_of
 from landscape.noise.analysis import LEAD, Analysis
-from landscape.noise.further_findings import (
-    LEVEL,
-    curve_finding,
-    relation_finding,
-    ways_finding,
-)
+from landscape.noise.claims import compared_claim, gain_claim, interval_of
+from landscape.noise.further_findings import curve_finding, relation_finding, ways_finding
 from landscape.noise.measures import ALL
 from landscape.noise.rates import OWN, of_victim
 from landscape.noise.recipes import NOISY
@@ -75,14 +71,6 @@ def findings(analysis: Analysis, labels: Labels, budget: str) -> list[Finding]:
     return [finding for finding in found if finding is not None]
 
 
-def sure(row: pd.Series | None) -> int:
-    """Return 1 or -1 where a comparison is significantly larger or smaller, else 0."""
-    if row is None or not np.isfinite(row["estimate"]) or not row["p_holm"] < LEVEL:
-        return 0
-    null = 0.0 if row["effect"] == "difference" else 1.0
-    return int(np.sign(row["estimate"] - null))
-
-
 def _tested(analysis: Analysis, recipe: str, measure: str) -> bool:
     row = analysis.equal(recipe, measure)
     return row is not None and bool(np.isfinite(row["estimate"]))
@@ -127,12 +115,12 @@ def _counts(analysis: Analysis, recipes: Sequence[str], *, equal: bool) -> list[
 def _sign(analysis: Analysis, recipe: str, aspect: Aspect, *, equal: bool) -> int | None:
     """Return 1 or -1 where a recipe is significantly larger or smaller, else 0; None: unknown."""
     if equal:
-        return sure(analysis.equal(recipe, aspect.measure))
+        return compared_claim(analysis.equal(recipe, aspect.measure))
     if aspect.measure != "transfer":
         row = analysis.raw(recipe, aspect.measure)
-        return None if row is None else sure(row)
+        return None if row is None else compared_claim(row)
     for _, gain in _rows(of_victim(analysis.gains), recipe).iterrows():
-        return int(np.sign(gain["gain"])) if gain["p_holm"] < LEVEL else 0
+        return gain_claim(gain)
     return None
 
 
@@ -144,7 +132,11 @@ def _aspect(analysis: Analysis, labels: Labels, aspect: Aspect) -> Finding | Non
     parts = []
     for sign, what in ((-1, aspect.smaller), (1, aspect.larger)):
         rows = ((labels[r], analysis.equal(r, aspect.measure)) for r in tested)
-        said = [f"{label} {_size(row, aspect.scale)}" for label, row in rows if sure(row) == sign]
+        said = [
+            f"{label} {_size(row, aspect.scale)}"
+            for label, row in rows
+            if compared_claim(row) == sign
+        ]
         if said:
             parts.append(f"{what}: {words.several(said)}")
     text = f"{aspect.name} ({aspect.unit}), at equal loss on the same images. "
@@ -174,8 +166,7 @@ def _beyond(analysis: Analysis, recipe: str, measure: str) -> bool:
 
 def _size(row: pd.Series | None, scale: float = 1.0) -> str:
     assert row is not None
-    ends = Interval(*(float(row[key]) for key in ("estimate", "low", "high")))
-    return words.interval(ends, scale=scale)
+    return words.interval(interval_of(row), scale=scale)
 
 
 def _success(analysis: Analysis, labels: Labels) -> Finding | None:
@@ -189,7 +180,8 @@ def _success(analysis: Analysis, labels: Labels) -> Finding | None:
         f"Success: {labels[analysis.reference]} fools "
         f"{words.interval(ends, scale=100, unit='%')} of {int(row[3])} images."
     )
-    certain = gains[(gains["p_holm"] < LEVEL) & gains.index.isin(analysis.attacks)]
+    tested = gains[gains.index.isin(analysis.attacks)]
+    certain = tested[[gain_claim(row) != 0 for _, row in tested.iterrows()]]
     parts = []
     for what, part in (
         ("less", certain[certain["gain"] < 0]),
@@ -216,7 +208,7 @@ def _other_flatness(analysis: Analysis, labels: Labels) -> Finding | None:
                 continue
             tested += 1
             row = analysis.equal(recipe, measure)
-            if sure(row):
+            if compared_claim(row):
                 short = measure_of(measure, ALL).short
                 parts.append(f"{labels[recipe]}: {short} × {_size(row)}")
     if not tested:

@@ -8,13 +8,10 @@ import numpy as np
 import pandas as pd
 
 from core.report import Finding, words
-from core.statistics import Interval
 from landscape.noise.analysis import LEAD, Analysis
+from landscape.noise.claims import LEVEL, curve_claim, interval_of
 from landscape.noise.recipes import KINDS
 from landscape.noise.relations import EQUAL
-
-LEVEL = 0.05
-"""Of significance, after correction."""
 
 _RESPONSES = (
     ("flat_same", "the rise under noise at equal loss, times that without noise", 1.0),
@@ -33,8 +30,10 @@ def curve_finding(kind: str, curve: pd.DataFrame) -> Finding:
         if key not in curve or not np.isfinite(curve[key].astype(float)).any():
             continue
         hits = [
-            f"{_shown(row, key, scale)} at {words.number(float(row['scale']))}"
-            for _, row in curve[curve[f"{key}_p"] < LEVEL].iterrows()
+            f"{words.interval(interval_of(row, key, f'{key}_'), scale=scale)} at "
+            f"{words.number(float(row['scale']))}"
+            for _, row in curve.iterrows()
+            if curve_claim(row, key)
         ]
         if hits:
             told.append(f"{what}: {words.several(hits)}")
@@ -45,11 +44,6 @@ def curve_finding(kind: str, curve: pd.DataFrame) -> Finding:
     if nothing:
         text += f" At no scale: {words.several(nothing)}."
     return Finding(text, bool(told))
-
-
-def _shown(row: pd.Series, key: str, scale: float) -> str:
-    ends = Interval(*(float(row[f"{key}{end}"]) for end in ("", "_low", "_high")))
-    return words.interval(ends, scale=scale)
 
 
 def relation_finding(analysis: Analysis) -> Finding | None:
@@ -76,8 +70,8 @@ def relation_finding(analysis: Analysis) -> Finding | None:
         )
         if len(rows) and np.isfinite(rows["rho"].iloc[0]):
             row = rows.iloc[0]
-            ends = Interval(*(float(row[key]) for key in ("rho", "low", "high")))
-            told.append(f"over {int(row['n'])} recipes {words_} {words.interval(ends)}")
+            shown = words.interval(interval_of(row, "rho"))
+            told.append(f"over {int(row['n'])} recipes {words_} {shown}")
     return Finding(
         "Exploratory: rank correlation of the rise under noise with the share of other classifiers "
         f"fooled, over the examples of a recipe {'; '.join(told)}.",

@@ -9,14 +9,15 @@ import pandas as pd
 
 from attacks.transfer.cells import OTHERS
 from core.report import words
-from core.statistics import Interval
 from landscape.measures import LOSS, measure_of, title
 from landscape.noise.analysis import STATED, Analysis
+from landscape.noise.claims import compared_claim, curve_claim, gain_claim, interval_of
 from landscape.noise.measures import ALL, TRANSFER
 from landscape.noise.rates import OWN, of_victim
 from landscape.reporting import compared_table as landscape_table
 
-LEVEL = 0.05
+STAR = " *"
+"""Of what is significant."""
 Labels = Mapping[str, str]
 
 
@@ -157,16 +158,15 @@ def _measures(columns: Iterable[pd.Series]) -> list[str]:
 
 def _rate(rows: pd.DataFrame, recipe: str) -> str:
     def told(row: pd.Series) -> str:
-        ends = Interval(*(float(row[key]) for key in ("rate", "low", "high")))
-        return f"{words.interval(ends, scale=100, unit='%')} of {int(row['n'])}"
+        shown = words.interval(interval_of(row, "rate"), scale=100, unit="%")
+        return f"{shown} of {int(row['n'])}"
 
     return _of(rows, recipe, told)
 
 
 def _gain(rows: pd.DataFrame, recipe: str) -> str:
     def told(row: pd.Series) -> str:
-        ends = Interval(*(float(row[key]) for key in ("gain", "low", "high")))
-        return words.interval(ends, scale=100) + _star(row["p_holm"])
+        return words.interval(interval_of(row, "gain"), scale=100) + STAR * bool(gain_claim(row))
 
     return _of(rows, recipe, told)
 
@@ -182,21 +182,18 @@ def _compared(row: pd.Series | None, name: str) -> str:
         return "n/a"
     times = "" if row["effect"] == "difference" else "× "
     scale = 100.0 if measure_of(name, ALL).family == TRANSFER else 1.0
-    return times + _interval(row, scale=scale) + _star(row["p_holm"])
+    star = STAR * bool(compared_claim(row))
+    return times + words.interval(interval_of(row), scale=scale) + star
 
 
 def _ends(row: pd.Series, key: str, scale: float) -> str:
-    ends = [float(row[f"{key}{end}"]) for end in ("", "_low", "_high")]
-    if not np.isfinite(ends[0]):
+    found = interval_of(row, key, f"{key}_")
+    if not np.isfinite(found.estimate):
         return "n/a"
     times = "× " if row.get(f"{key}_effect", "difference") != "difference" else ""
-    return times + words.interval(Interval(*ends), scale=scale) + _star(row[f"{key}_p"])
+    return times + words.interval(found, scale=scale) + STAR * bool(curve_claim(row, key))
 
 
-def _interval(row: pd.Series, estimate: str = "estimate", *, scale: float = 1.0) -> str:
-    ends = [float(row[key]) for key in (estimate, "low", "high")]
-    return words.interval(Interval(*ends), scale=scale) if np.isfinite(ends[0]) else "n/a"
-
-
-def _star(p: float) -> str:
-    return " *" if p < LEVEL else ""
+def _interval(row: pd.Series, estimate: str = "estimate") -> str:
+    found = interval_of(row, estimate)
+    return words.interval(found) if np.isfinite(found.estimate) else "n/a"

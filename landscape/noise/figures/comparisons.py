@@ -15,22 +15,20 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from core.report.drawing import Drawing, plain_ticks
 from core.report.figures import subplots
+from core.statistics import Interval
 from landscape.measures import measure_of
 from landscape.noise.analysis import LEAD, Analysis
+from landscape.noise.claims import compared_claim, gain_claim, interval_of
 from landscape.noise.figures.styles import COLORS, Look, looks
 from landscape.noise.measures import ALL
 from landscape.noise.rates import OWN, of_victim
 
-LEVEL = 0.05
-
 
 @dataclass(frozen=True)
 class Told:
-    """A comparison of a recipe with the reference as it is drawn; NaN where there is none."""
+    """A comparison of a recipe with the reference as it is drawn."""
 
-    estimate: float
-    low: float
-    high: float
+    found: Interval
     sure: bool
     n: int
 
@@ -137,8 +135,8 @@ RAW, EQUAL, BOTH = ("raw",), ("equal",), ("raw", "equal")
 
 def _gain(rows: pd.DataFrame, recipe: str) -> Told | None:
     for _, row in rows[rows.index == recipe].iterrows():
-        return Told(100 * row["gain"], 100 * row["low"], 100 * row["high"],
-                    bool(row["p_holm"] < LEVEL), int(row["n"]))  # fmt: skip
+        found = interval_of(row, "gain").transform(lambda share: 100 * share)
+        return Told(found, bool(gain_claim(row)), int(row["n"]))
     return None
 
 
@@ -161,8 +159,8 @@ def _measure(
 def _told(row: pd.Series | None, scale: float) -> Told | None:
     if row is None or not np.isfinite(row["estimate"]):
         return None
-    estimate, low, high = (scale * float(row[key]) for key in ("estimate", "low", "high"))
-    return Told(estimate, low, high, bool(row["p_holm"] < LEVEL), int(row["n"]))
+    found = interval_of(row).transform(lambda value: scale * value)
+    return Told(found, bool(compared_claim(row)), int(row["n"]))
 
 
 def _panel(
@@ -176,18 +174,20 @@ def _panel(
             told = None if tell is None else tell(name)
             if told is None:
                 continue
-            data.append({"recipe": name, "aspect": panel.name, "kind": kind, **vars(told)})
-            if panel.logarithmic and not told.low > 0:
+            estimate, low, high = told.found.estimate, told.found.low, told.found.high
+            row = {"recipe": name, "aspect": panel.name, "kind": kind, "estimate": estimate}
+            data.append(row | {"low": low, "high": high, "significant": told.sure, "n": told.n})
+            if panel.logarithmic and not low > 0:
                 continue
             look = styles[name]
             raw = kind == "raw"
             y = i + (height if panel.equal and panel.raw else 0.0)
-            ax.plot([told.low, told.high], [y, y], color=look.color, linewidth=1.8,
+            ax.plot([low, high], [y, y], color=look.color, linewidth=1.8,
                     alpha=0.55 if raw else 1.0, solid_capstyle="butt", zorder=2)  # fmt: skip
-            ax.plot(told.estimate, y, "o", color=look.color, markersize=7.5 if told.sure else 4,
+            ax.plot(estimate, y, "o", color=look.color, markersize=7.5 if told.sure else 4,
                     markerfacecolor=look.color if raw else "white", markeredgewidth=1.5,
                     alpha=0.75 if raw else 1.0, zorder=3)  # fmt: skip
-            shown += [told.low, told.high, told.estimate]
+            shown += [low, high, estimate]
     if panel.logarithmic:
         _ratios(ax, np.array(shown))
     else:

@@ -15,7 +15,7 @@ from core.report.drawing import Drawing, name_lines, plain_ticks
 from core.report.figures import subplots
 from core.statistics import Interval
 from landscape.noise.analysis import LEAD, Analysis
-from landscape.noise.figures.comparisons import LEVEL
+from landscape.noise.claims import LEVEL
 from landscape.noise.figures.styles import COLORS, Look, looks
 from landscape.noise.recipes import CLASSIFIER
 from landscape.noise.relations import EQUAL

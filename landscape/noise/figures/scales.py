@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 from core.report.drawing import Drawing, plain_ticks
 from core.report.figures import subplots
 from landscape.noise.analysis import Analysis
-from landscape.noise.figures.comparisons import LEVEL
+from landscape.noise.claims import curve_claim
 from landscape.noise.figures.styles import COLORS
 from landscape.noise.recipes import CLASSIFIER, KINDS
 
@@ -99,7 +99,7 @@ def _aspect(ax: Axes, curve: pd.DataFrame, aspect: dict[str, Any]) -> None:
         known = np.isfinite(middle)
         ax.fill_between(x[known], low[known], high[known], color=color, alpha=0.22, linewidth=0)
         ax.plot(x[known], middle[known], color=color, marker=marker, markersize=3.5, linewidth=2)
-        sure = known & (curve[f"{key}_p"].to_numpy(float) < LEVEL)
+        sure = np.array([bool(curve_claim(row, key)) for _, row in curve.iterrows()])
         ax.plot(x[sure], middle[sure], marker, color=color, markersize=8)
     ax.tick_params(labelsize=10.5)
     if ratio:
