@@ -27,7 +27,7 @@ from landscape.noise.measures import (
     TRANSFERRED,
 )
 from landscape.noise.rates import gains, outcomes, rates, with_transfer
-from landscape.noise.recipes import CONTROL, family
+from landscape.noise.recipes import CONTROL, family, keeps_last, last_point_of
 from landscape.noise.relations import over_examples, over_recipes
 from landscape.noise.scales import scale_curve
 
@@ -53,6 +53,8 @@ class Analysis:
             distance, loss), `CONNECTION`, `TRANSFER`; see `against.against`.
         same: the recipes against the reference on the same images at equal loss, in all measures;
             see `equal_loss.same_images`.
+        last: the reference but for keeping its last point, where that is among the recipes.
+        same_last: the recipes that keep their last point, too, against it: as `same`.
         curves: kind of noisy classifier -> see `scales.scale_curve`.
         ways: see `curves.shapes`.
         examples: see `relations.over_examples`.
@@ -67,6 +69,8 @@ class Analysis:
     genuine: Comparison
     against: Mapping[str, Comparison]
     same: pd.DataFrame
+    last: str | None = None
+    same_last: pd.DataFrame = field(default_factory=pd.DataFrame)
     curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     ways: pd.DataFrame = field(default_factory=pd.DataFrame)
     examples: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -93,9 +97,15 @@ class Analysis:
                 return row_of(comparison, recipe, measure)
         return None
 
-    def equal(self, recipe: str, measure: str) -> pd.Series | None:
-        """Return how a recipe compares with the reference on the same images at equal loss."""
-        return same_of(self.same, recipe, measure)
+    def equal(self, recipe: str, measure: str, *, last: bool = False) -> pd.Series | None:
+        """Return how a recipe compares with the reference on the same images at equal loss.
+
+        Args:
+            recipe: the recipe.
+            measure: the name of the measure, without radius.
+            last: compare with the reference that keeps its last point.
+        """
+        return same_of(self.same_last if last else self.same, recipe, measure)
 
 
 def analyse(
@@ -130,6 +140,9 @@ def analyse(
     flat = list(headline_columns(table.columns, SHAPE))
     empty = pd.DataFrame()
     transfers = TRANSFER in kinds
+    found = last_point_of([recipes[r] for r in attacks], recipes[reference])
+    last = None if found is None else str(found)
+    alike = [r for r in attacks if keeps_last(recipes[r])]
     return Analysis(
         reference=reference,
         families=families,
@@ -143,11 +156,13 @@ def analyse(
         gains=gains(told, reference, compared, seed=seed),
         genuine=compare(ours, SHAPE, seed=seed),
         against={
-            kind: found
+            kind: comparison
             for kind, measures in kinds.items()
-            if (found := against(ours, reference, compared, measures, seed=seed)) is not None
+            if (comparison := against(ours, reference, compared, measures, seed=seed)) is not None
         },
         same=same_images(table, reference, attacks, everything),
+        last=last,
+        same_last=empty if last is None else same_images(table, last, alike, everything),
         curves={
             kind: scale_curve(table, told, reference, scales, LEAD, seed=seed)
             for kind, scales in scaled.items()

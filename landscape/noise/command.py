@@ -59,9 +59,9 @@ def run(
         attacks: recipes with one norm and radius (or none), such as "pgd(eps=8/255,
             stop=false),pgd(eps=8/255, langevin=2/255, stop=false)"; where steps are left out, as
             many as --gradients allows. They are compared with the first plain PGD. Default: two
-            controls, sign PGD, the gradient's direction, the plain gradient, momentum, Adam,
-            Langevin noise, gradients at noisy, diverse or shifted copies, three kinds of noisy
-            classifiers, minimum norm.
+            controls, sign PGD, sign PGD that keeps its last point, the gradient's direction, the
+            plain gradient, momentum, Adam, Langevin noise, gradients at noisy, diverse or shifted
+            copies, three kinds of noisy classifiers, minimum norm.
         eps: linf radius of the default recipes; default: 0.2 for digits, else 8/255.
         gradients: the most gradients that a recipe may spend on an image.
         noisy: kinds of noisy classifiers whose scale is varied: gaussian, filter, dropout.

@@ -2,6 +2,10 @@
 
 Plain sign PGD is the reference. What the other recipes change about it decides their family: the
 rule of the step, noise in the step or the image, noise in the classifier, or the goal itself.
+
+Recipes with noise in the classifier or changed copies keep the last of their points, for want of
+passes to judge the others; sign PGD keeps its best. So the default recipes include sign PGD that
+keeps its last point: noise of the scale 0.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from landscape.loss import Loss
 
 CONTROL = "control"
 REFERENCE = "sign PGD"
-RULE = "another step"
+RULE = "without noise"
 INJECTED = "noise in step or image"
 CLASSIFIER = "noisy classifier"
 MINIMUM = "minimum norm"
@@ -34,6 +38,7 @@ _DEFAULT = (
     "noise(like=pgd(norm=linf, eps={eps}, stop=false))",
     "shuffled(like=pgd(norm=linf, eps={eps}, stop=false))",
     "pgd(norm=linf, eps={eps}, stop=false)",
+    "pgd(norm=linf, eps={eps}, noisy=gaussian, noise_scale=0)",
     "pgd(norm=linf, eps={eps}, optimiser=normalised, step_size={step}, stop=false)",
     "pgd(norm=linf, eps={eps}, optimiser=plain, step_size={rate}, stop=false)",
     "pgd(norm=linf, eps={eps}, momentum=1, stop=false)",
@@ -138,11 +143,31 @@ def family(recipe: str | Recipe, reference: str | Recipe) -> str:
         return CONTROL
     if own == parse(reference):
         return REFERENCE
-    if own.get("noisy") is not None:
+    if own.get("noisy") is not None and own.get("noise_scale") != 0:
         return CLASSIFIER
     if own.get("langevin") or own.get("transform") is not None:
         return INJECTED
     return MINIMUM if own.get("eps") is None else RULE
+
+
+def keeps_last(recipe: Recipe) -> bool:
+    """Say whether an attack keeps the last of its points, whatever the others are.
+
+    >>> keeps_last(parse("pgd(eps=0.1, transform=shift)")), keeps_last(parse("pgd(eps=0.1)"))
+    (True, False)
+    """
+    changed = recipe.get("noisy") is not None or recipe.get("transform") is not None
+    return recipe.name == "pgd" and changed and not recipe["stop"]
+
+
+def last_point_of(recipes: Sequence[Recipe], reference: Recipe) -> Recipe | None:
+    """Return the recipe that is the reference but for keeping its last point, if there is one."""
+    for recipe in recipes:
+        plain = [(k, v) for k, v in recipe.settings if k not in ("noisy", "noise_scale", "stop")]
+        same = all(reference.get(key, ...) == value for key, value in plain)
+        if same and keeps_last(recipe) and recipe["noise_scale"] == 0:
+            return recipe
+    return None
 
 
 _STEPS = {"normalised": "gradient direction", "plain": "plain gradient", "adam": "Adam"}
@@ -203,6 +228,8 @@ def _phrase(key: str, values: Mapping[str, Any]) -> str:
         return _TRANSFORMS.get(value, value)
     if key == "noisy":
         scale = values["noise_scale"]
+        if scale == 0:
+            return f"{REFERENCE}, last point"
         return _KINDS.get(value, value) + ("" if scale is None else f" {scale:.3g}")
     if key == "langevin":
         return f"Langevin noise {value:.2g}"

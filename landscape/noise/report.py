@@ -37,10 +37,11 @@ if TYPE_CHECKING:
 
 METHOD = """
 All recipes spend at most the same number of gradients on an image, have the same radius (a
-minimum-norm search has none), and are judged by the classifier without noise. None stops at its
-first success. Sign PGD and other recipes without noise keep the best of their points, which they
-evaluate anyway; recipes with noise in the classifier or changed copies keep the last one, since
-looking at the others would cost passes that the budget does not hold.
+minimum-norm search has none), and are judged by the classifier without noise. The default ones do
+not stop at their first success. Sign PGD and other recipes with gradients of the classifier itself
+keep the best of their points, which they evaluate anyway; recipes with noise in the classifier or
+changed copies keep the last one, since looking at the others would cost passes beyond the budget.
+What that does by itself shows *sign PGD, last point*: noisy classifiers with noise of scale 0.
 
 Measures are those of `landscape.flatness`, of the class predicted at the example; so is the loss
 that examples are matched on. *On the same images*: the examples that two recipes make of one image,

@@ -22,14 +22,14 @@ def test_the_default_recipes_with_tiny_settings(command, tmp_path):
     assert "Warning" not in ended.stderr
     run = tmp_path / "run"
     results = pd.read_parquet(run / "results.parquet")
-    assert results["group"].nunique() == 16
+    assert results["group"].nunique() == 17
     assert results["backwards"].max() == 3
     summary = json.loads((run / "summary.json").read_text())
     assert summary["findings"]
     pngs = {p.stem for p in (run / "figures").glob("*.png")}
     assert pngs == {p.stem for p in (run / "figures").glob("*.svg")}
     assert {"against", "planes", "losses", "fooled", "turns"} <= pngs
-    assert len(list((run / "adversarial").glob("*.safetensors"))) == 15
+    assert len(list((run / "adversarial").glob("*.safetensors"))) == 16
 
 
 def test_wrong_options_end_in_one_sentence(command, tmp_path):

@@ -43,8 +43,9 @@ def losses(analysis: Analysis, followed: pd.DataFrame, labels: Mapping[str, str]
         ax.annotate("ln 2", (0.01, BOUNDARY), xycoords=("axes fraction", "data"), fontsize=10,
                     va="bottom")  # fmt: skip
         plain_ticks(ax.yaxis, LogLocator(numticks=7))
-    _entitle(figure, analysis, labels, "Loss of the true class while the optimisation runs (nats)")
     n = int(data["n"].max())
+    title = f"Loss of the true class while the optimisation runs (nats), {n} images"
+    _entitle(figure, analysis, labels, title)
     return Drawing(
         "losses",
         figure,
@@ -74,8 +75,9 @@ def fooled(analysis: Analysis, followed: pd.DataFrame, labels: Mapping[str, str]
     for ax in axes:
         ax.set_ylim(-3, 103)
         ax.yaxis.set_major_locator(FixedLocator([0, 25, 50, 75, 100]))
-    _entitle(figure, analysis, labels, "Images fooled so far, % of those that were right")
     n = int(data["n"].max())
+    title = f"Images fooled so far, % of the {n} that were right"
+    _entitle(figure, analysis, labels, title)
     return Drawing(
         "fooled",
         figure,

@@ -40,7 +40,9 @@ def planes(
         _contours(ax, own[own["kind"] == GRID])
         _ways(ax, own[own["kind"] == WAY], styles)
         along = 100 * own[["explained_x", "explained_y"]].iloc[0]
-        ax.set_title(f"{names.get(name, name)}: the plane holds {along.sum():.0f} %", fontsize=12.5)
+        ax.set_title(
+            f"image of {names.get(name, name)}: plane holds {along.sum():.0f} %", fontsize=12.5
+        )
         ax.set_xlabel(f"first direction, {along.iloc[0]:.0f} % (input units)", fontsize=11)
         ax.set_ylabel(f"second direction, {along.iloc[1]:.0f} %", fontsize=11)
         ax.tick_params(labelsize=10.5)
@@ -109,6 +111,7 @@ def _handles(
         Line2D([], [], color="#000000", marker="o", linestyle="", markerfacecolor="none",
                markeredgewidth=1.6, label="random start"),
         Line2D([], [], color="#000000", linewidth=2.2, label="decision boundary"),
+        Line2D([], [], color="#7A7A7A", linewidth=0.8, label="loss of true class (nats)"),
     ]  # fmt: skip
     for recipe in recipes:
         look = styles[recipe]

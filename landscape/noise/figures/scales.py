@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
 from core.report.drawing import Drawing, plain_ticks
 from core.report.figures import subplots
-from landscape.noise.analysis import Analysis
+from landscape.noise.analysis import LEAD, Analysis
 from landscape.noise.claims import curve_claim
 from landscape.noise.figures.styles import COLORS
 from landscape.noise.recipes import CLASSIFIER, KINDS
@@ -47,6 +47,7 @@ def scales(analysis: Analysis, labels: Mapping[str, str], budget: str) -> Drawin
     for row, aspect in zip(axes, aspects, strict=True):
         for ax, curve in zip(row, curves.values(), strict=True):
             _aspect(ax, curve, aspect)
+            _last_point(ax, analysis, aspect)
         row[0].set_ylabel(f"{aspect['title']}\n({aspect['unit']})", fontsize=11)
     for ax, (kind, curve) in zip(axes[0], curves.items(), strict=True):
         name = KINDS.get(kind, kind)
@@ -65,8 +66,16 @@ def scales(analysis: Analysis, labels: Mapping[str, str], budget: str) -> Drawin
                label="on the same images at equal loss"),
         Line2D([], [], color="#222222", linewidth=1, label="no noise"),
     ]  # fmt: skip
+    if analysis.last is not None:
+        handles.append(
+            Line2D([], [], color=EQUAL, linewidth=1.4, linestyle="--",
+                   label="no noise, last point kept")
+        )  # fmt: skip
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=3 if len(curves) > 1 else 1, fontsize=11
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(handles) if len(curves) > 1 else 1,
+        fontsize=11,
     )
     figure.suptitle(
         "What the scale of the noise in the classifier does", fontsize=14,
@@ -79,10 +88,21 @@ def scales(analysis: Analysis, labels: Mapping[str, str], budget: str) -> Drawin
         "Every gradient taken with a fresh noisy classifier, compared with the same recipe without "
         f"noise ({labels[analysis.reference]}, {budget}; the line), over the scale of the noise. "
         "Grey: on the same images, as they are. Colour: on the same images, where both examples "
-        "have nearly the same loss. Bands: pointwise 95 % intervals; a large marker: significant "
+        "have nearly the same loss; dashed: what keeping the last point does there, without any "
+        "noise. Bands: pointwise 95 % intervals; a large marker: significant "
         "after Holm's correction over the scales (and, at equal loss, measures). The curve at "
         "equal loss ends where too few images reach the loss of the recipe without noise.",
     )
+
+
+def _last_point(ax: Axes, analysis: Analysis, aspect: dict[str, Any]) -> None:
+    """Draw what keeping the last point alone does at equal loss."""
+    measure = {"flat_same": LEAD, "transfer_same": "transfer"}.get(aspect["equal"] or "")
+    row = (
+        None if measure is None or analysis.last is None else analysis.equal(analysis.last, measure)
+    )
+    if row is not None and np.isfinite(row["estimate"]):
+        ax.axhline(aspect["scale"] * row["estimate"], color=EQUAL, linewidth=1.4, linestyle="--")
 
 
 def _aspect(ax: Axes, curve: pd.DataFrame, aspect: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from landscape.noise.recipes import spoken_labels
 from tests.landscape.noise.planted import OTHER, REFERENCE, THIRD, planted
 
 NOISY = "pgd(norm=linf, eps=0.1, steps=10, noisy=gaussian, noise_scale=0.1)"
+LAST = "pgd(norm=linf, eps=0.1, steps=10, noisy=gaussian, noise_scale=0)"
 STRONG = "pgd(norm=linf, eps=0.1, steps=10, noisy=gaussian, noise_scale=0.4)"
 
 
@@ -36,7 +37,7 @@ def test_a_claim_needs_a_small_p_and_an_interval_without_the_null():
 def told() -> list:
     effects = {
         REFERENCE: {}, OTHER: {"l2": 1.3}, THIRD: {"flat": 0.6}, NOISY: {"flat": 0.7},
-        STRONG: {"flat": 0.5},
+        LAST: {"flat": 0.9}, STRONG: {"flat": 0.5},
     }  # fmt: skip
     table = planted(effects, 250, fooled={STRONG: 0.5}, transfer={NOISY: 0.8})
     recipes = {text: parse(text) for text in effects}
@@ -61,6 +62,13 @@ def test_every_aspect_names_what_was_planted_in_it(told):
     assert "arther away: momentum 1 1.3" in by["Distance"].text
     assert "ore transferable: Gaussian classifier noise 0.1" in by["Transfer"].text
     assert "Connection" not in by, "no path was measured"
+
+
+def test_what_keeping_the_last_point_does_is_told_apart_from_noise(told):
+    kept = next(f for f in told if f.text.startswith("Recipes with changed copies"))
+    assert "without noise, has 0.9" in kept.text
+    assert "flatter: Gaussian classifier noise 0.1 0.7" in kept.text
+    assert "Langevin" not in kept.text, "it keeps its best point, as sign PGD does"
 
 
 def test_the_scale_is_told_with_its_numbers(told):

@@ -18,6 +18,8 @@ from landscape.noise.recipes import (
     RULE,
     comparable,
     family,
+    keeps_last,
+    last_point_of,
     noise_recipes,
     scaled,
     spoken_labels,
@@ -57,12 +59,28 @@ def test_every_family_is_among_the_default_recipes_and_every_recipe_has_a_name_o
         ("noise(eps=0.1)", CONTROL), ("pgd(eps=0.1)", REFERENCE), ("fgsm(eps=0.1)", RULE),
         ("pgd(eps=0.1, momentum=1)", RULE), ("pgd(eps=0.1, langevin=0.1)", INJECTED),
         ("pgd(eps=0.1, transform=shift)", INJECTED), ("pgd(eps=0.1, noisy=filter)", CLASSIFIER),
-        ("pgd(eps=0.1, noisy=filter, langevin=0.1)", CLASSIFIER), ("minnorm()", MINIMUM),
+        ("pgd(eps=0.1, noisy=filter, langevin=0.1)", CLASSIFIER),
+        ("pgd(eps=0.1, noisy=filter, noise_scale=0)", RULE), ("minnorm()", MINIMUM),
         ("minnorm(noisy=dropout)", CLASSIFIER),
     ],
 )  # fmt: skip
 def test_what_a_recipe_changes_decides_its_family(recipe, expected):
     assert family(recipe, "pgd(eps=0.1)") == expected
+
+
+def test_the_reference_that_keeps_its_last_point_is_known_by_noise_of_scale_0():
+    recipes, reference = comparable(DEFAULT, 20)
+    last = last_point_of(recipes, reference)
+    assert last == parse("pgd(eps=0.2, steps=20, noisy=gaussian, noise_scale=0)")
+    assert spoken_labels(recipes, reference)[str(last)] == "sign PGD, last point"
+    assert keeps_last(last)
+    assert not keeps_last(reference)
+    assert not keeps_last(parse("pgd(eps=0.2, noisy=gaussian, stop=true)"))
+    assert not keeps_last(parse("minnorm(noisy=gaussian)"))
+    others = [r for r in recipes if r != last]
+    assert last_point_of(others, reference) is None
+    moved = parse("pgd(eps=0.2, steps=20, noisy=gaussian, noise_scale=0, momentum=1)")
+    assert last_point_of([moved], reference) is None
 
 
 def test_recipes_that_sound_alike_are_told_apart():
@@ -79,7 +97,7 @@ def test_recipes_that_sound_alike_are_told_apart():
 
 def test_the_first_steps_of_the_gradients_are_as_long_as_that_of_sign_pgd():
     slope = 0.037
-    sign, normalised, plain = (parse(text) for text in noise_recipes("0.2", 64, slope)[2:5])
+    sign, _, normalised, plain = (parse(text) for text in noise_recipes("0.2", 64, slope)[2:6])
     length = sign["step_size"] * 64**0.5
     assert normalised["step_size"] == pytest.approx(length)
     assert plain["step_size"] * slope == pytest.approx(length, rel=0.05)

@@ -119,7 +119,7 @@ def test_two_processes_compute_the_same_bits(made, tmp_path: Path):
 
 def test_the_default_recipes_follow_the_classifier():
     study = plan(**OPTIONS | {"attacks": None, "gradients": 20, "others": None})
-    assert len(study.attacks) == 15
+    assert len(study.attacks) == 16
     assert study.others == ("digits_mlp", "digits_residual", "digits_patches")
     plain = next(r for r in study.recipes.values() if r.get("optimiser") == "plain")
     x, labels = load_images("digits").subset(50).tensors()
