@@ -238,6 +238,7 @@ def _summary(
         "rates": rows(analysis.rates),
         "gains": rows(analysis.gains),
         "equal_loss": rows(analysis.same),
+        "equal_loss_last_point": rows(analysis.same_last),
         "against": {kind: rows(c.paired) for kind, c in analysis.against.items()},
         "matched": {kind: rows(c.discrimination) for kind, c in analysis.against.items()},
         GENUINE: rows(analysis.genuine.discrimination),
