@@ -38,6 +38,7 @@ from landscape.noise.options import (
 from landscape.noise.recipes import (
     comparable,
     family,
+    last_point_of,
     noise_recipes,
     scaled,
     spoken_labels,
@@ -122,8 +123,13 @@ class NoiseStudy(GroupStudy):
 
     @property
     def followable(self) -> list[str]:
-        """The recipes that are compared and whose ways can be recorded."""
-        return [text for text in self.attacks if self.recipes[text].name in RECORDED]
+        """The recipes that are compared and whose ways can be recorded, and differ.
+
+        The reference that keeps its last point goes the reference's way.
+        """
+        compared = [self.recipes[text] for text in self.attacks]
+        last = last_point_of(compared, self.reference)
+        return [str(r) for r in compared if r.name in RECORDED and r != last]
 
     @cached_property
     def labels(self) -> dict[str, str]:
