@@ -9,10 +9,9 @@ from math import prod
 from typing import Any
 
 import pandas as pd
-import torch
 
 from attacks import label, parse
-from attacks.craft.others import load_other, other_specs
+from attacks.craft.others import load_others, other_specs
 from attacks.crafting import RECORDED
 from attacks.recipes import Recipe
 from core.errors import InputError
@@ -84,20 +83,14 @@ class NoiseStudy(GroupStudy):
     @cached_property
     def other_classifiers(self) -> dict[str, Classifier]:
         """The classifiers that examples may transfer to, by what the option calls them."""
-        images = self.all_images
-        with torch.no_grad():
-            classes = self.classifier(images.tensors([0], device=self.device)[0]).shape[1]
-        return {
-            item: load_other(
-                item,
-                images,
-                normalisation=self.normalisation,
-                stem=self.stem,
-                device=self.device,
-                classes=classes,
-            )
-            for item in self.others
-        }
+        return load_others(
+            self.others,
+            self.classifier,
+            self.all_images,
+            normalisation=self.normalisation,
+            stem=self.stem,
+            device=self.device,
+        )
 
     @cached_property
     def recipes(self) -> dict[str, Recipe]:
