@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from attacks import craft
+from core.randomness import generator
 from landscape.loss import Loss
-from landscape.noise.planes import grid_around, loss_on, principal_plane
+from landscape.noise.planes import grid_around, loss_on, principal_plane, share_by_chance
 
 WAY, GRID = "way", "grid"
 SIDE = 49
@@ -54,7 +56,7 @@ def drawn_ways(
         which the best other class leads) in the plane. All have `explained_x` and `explained_y`,
         the shares of the ways' squared distance that lie along the axes.
 
-    Cost: the recipes', and `side^2` forward passes per example drawn.
+    Cost: the recipes', `side^2` forward passes per example drawn, and one per point.
     """
     chosen = torch.zeros(0, dtype=torch.int64)
     points: dict[str, Tensor] = {}
@@ -84,6 +86,7 @@ def drawn_ways(
             labels[row : row + 1],
             {recipe: found[place] for recipe, found in points.items()},
             columns,
+            generator(seed, ids[row], "ways by chance"),
             side,
             batch_size,
         ).assign(id=ids[row])
@@ -98,6 +101,7 @@ def _in_plane(
     label: Tensor,
     ways: dict[str, Tensor],
     columns: dict[str, pd.DataFrame],
+    stream: np.random.Generator,
     side: int,
     batch_size: int,
 ) -> pd.DataFrame:
@@ -137,6 +141,12 @@ def _in_plane(
             }
         )
     )
+    runs = []
+    for recipe, way in ways.items():
+        number = torch.tensor(columns[recipe]["run"].to_numpy())
+        runs += [way[reached[recipe] & (number == run)].to(image) for run in number.unique()]
+    by_chance = share_by_chance([run for run in runs if len(run)], image, stream)
     explained_x, explained_y = plane.explained.tolist()
-    whole = pd.concat(tables, ignore_index=True)
-    return whole.assign(explained_x=explained_x, explained_y=explained_y)
+    return pd.concat(tables, ignore_index=True).assign(
+        explained_x=explained_x, explained_y=explained_y, by_chance=by_chance
+    )

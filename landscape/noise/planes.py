@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,6 +82,43 @@ def principal_plane(points: Tensor, origin: Tensor) -> Plane:
     if not bool(axes[1].any()):
         axes[1] = _orthogonal(axes[0])
     return Plane(origin, axes.reshape(2, *origin.shape).to(origin), explained)
+
+
+def share_by_chance(
+    ways: Sequence[Tensor], origin: Tensor, stream: np.random.Generator, *, draws: int = 10
+) -> float:
+    """Return what share a principal plane would hold of ways that turn at random.
+
+    A plane holds much of any few smooth curves, and of a random walk too: in many dimensions two
+    principal components hold three quarters of its variance (Antognini and Sohl-Dickstein 2018,
+    "PCA of high dimensional random walks with comparison to neural network training"), and nine
+    tenths of its squared distance from where it begins. So the points begin where they did, and
+    take steps as long as they did, each in a direction of its own, uniform.
+
+    Args:
+        ways: each `(t, ...)`, from its first point on.
+        origin: the image, `(...)`.
+        stream: of the directions.
+        draws: random ways per way; the mean share is returned.
+
+    >>> straight = torch.linspace(0, 1, 20).reshape(20, 1) * torch.ones(20, 500)
+    >>> share = share_by_chance([straight], torch.zeros(500), np.random.default_rng(0))
+    >>> 0.7 < share < 0.95
+    True
+    """
+    shares = []
+    for _ in range(draws):
+        points = []
+        for way in ways:
+            steps = way.double().flatten(1).diff(dim=0)
+            lengths = torch.linalg.vector_norm(steps, dim=1, keepdim=True)
+            drawn = torch.from_numpy(stream.standard_normal(tuple(steps.shape))).to(steps.device)
+            drawn = drawn / torch.linalg.vector_norm(drawn, dim=1, keepdim=True) * lengths
+            start = way[:1].double().flatten(1)
+            points.append(torch.cat([start, start + drawn.cumsum(0)]))
+        together = torch.cat(points).reshape(-1, *origin.shape)
+        shares.append(float(principal_plane(together, origin).explained.sum()))
+    return sum(shares) / len(shares)
 
 
 def loss_on(

@@ -40,8 +40,10 @@ def planes(
         _contours(ax, own[own["kind"] == GRID])
         _ways(ax, own[own["kind"] == WAY], styles)
         along = 100 * own[["explained_x", "explained_y"]].iloc[0]
+        chance = 100 * float(own["by_chance"].iloc[0])
         ax.set_title(
-            f"image of {names.get(name, name)}: plane holds {along.sum():.0f} %", fontsize=12.5
+            f"image of {names.get(name, name)}: {along.sum():.0f} % (by chance {chance:.0f} %)",
+            fontsize=12.5,
         )
         ax.set_xlabel(f"first direction, {along.iloc[0]:.0f} % (input units)", fontsize=11)
         ax.set_ylabel(f"second direction, {along.iloc[1]:.0f} %", fontsize=11)
@@ -58,7 +60,8 @@ def planes(
         figure,
         ways,
         "The way of every recipe from one image (cross), projected on the plane through the image "
-        "that holds most of all points' squared distance from it; the share is in the title. "
+        "that holds most of all points' squared distance from it; the share is in the title, and "
+        "what it would be of ways with the same starts and lengths of steps that turn at random. "
         "Recipes inside the ball begin at one random start (circle), the minimum-norm search walks "
         "twice from the image. Grey: the loss of the true class in this plane, in nats; black "
         "line: the decision boundary there. Large markers: where a way ends, filled if that point "

@@ -12,7 +12,12 @@ from core.errors import InputError
 from core.losses import cross_entropy, margin
 from landscape.loss import Loss
 from landscape.noise.drawn import drawn_ways
-from landscape.noise.planes import grid_around, loss_on, principal_plane
+from landscape.noise.planes import (
+    grid_around,
+    loss_on,
+    principal_plane,
+    share_by_chance,
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -61,6 +66,28 @@ def test_points_on_a_line_have_a_second_axis_that_explains_nothing():
     assert float(plane.explained[0]) == pytest.approx(1)
     assert float(plane.explained[1]) == 0
     torch.testing.assert_close(plane.axes @ plane.axes.T, torch.eye(2), atol=1e-6, rtol=0)
+
+
+def test_by_chance_a_plane_holds_nine_tenths_of_a_long_random_walk():
+    # The shares of Brownian motion from its start: 2 / ((k - 1/2)^2 pi^2).
+    way = torch.zeros(120, 4000, dtype=torch.float64)
+    way[:, 0] = torch.arange(120)
+    share = share_by_chance([way], torch.zeros(4000).double(), np.random.default_rng(0), draws=3)
+    expected = sum(2 / ((k - 0.5) ** 2 * np.pi**2) for k in (1, 2))
+    assert share == pytest.approx(expected, abs=0.02)
+
+
+def test_by_chance_starts_and_lengths_of_steps_are_kept():
+    image = torch.zeros(300, dtype=torch.float64)
+    far = torch.zeros(6, 300, dtype=torch.float64)
+    far[:, 0] = 100 + torch.arange(6)
+    near = torch.zeros(6, 300, dtype=torch.float64)
+    near[:, 0] = torch.arange(6)
+    stream = np.random.default_rng(0)
+    assert share_by_chance([far], image, stream) > 0.99, "all of it is the start"
+    still = torch.ones(4, 300, dtype=torch.float64)
+    assert share_by_chance([still], image, stream) == pytest.approx(1)
+    assert share_by_chance([near, near], image, stream) < 0.9
 
 
 def test_what_spans_no_plane_is_refused():
