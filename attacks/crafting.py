@@ -52,6 +52,9 @@ MAKERS: dict[str, Callable[[Task], Outcome]] = {
 }
 """What makes a recipe's examples, by the name of its form."""
 
+RECORDED = ("fgsm", "pgd", "minnorm")
+"""The forms whose way to the examples can be recorded."""
+
 
 @dataclass(frozen=True, repr=False)
 class Crafted:
@@ -143,9 +146,9 @@ def craft(
         batch_size: the most images evaluated at once.
         weights: for a recipe with `noisy=weights`, the state dicts that the gradients are taken
             with, one at each step in random order; see `attacks.noisy.NoisyClassifier`.
-        record: whether the way to each example is kept, for `pgd` and `fgsm`: True for every point,
-            a number for every so-many-th, `figures` for objective, lead and length without the
-            images (all points of 256 photographs of 64 x 64 take 13 MB per step); see
+        record: whether the way to each example is kept, for `pgd`, `fgsm` and `minnorm`: True for
+            every point, a number for every so-many-th, `figures` for objective, lead and length
+            without the images (all points of 256 photographs of 64 x 64 take 13 MB per step); see
             `attacks.trajectories`.
 
     Raises:
@@ -222,8 +225,9 @@ def craft_all(
     kept = record_of(record)
     if kept is not None:
         for recipe in wanted:
-            if MAKERS[recipe.name] is not gradient_ascent.make:
-                raise InputError(f"record: the way is recorded of pgd and fgsm, not of {recipe}.")
+            if recipe.name not in RECORDED:
+                known = ", ".join(RECORDED)
+                raise InputError(f"record: the way is recorded of {known}, not of {recipe}.")
     # Inside inference mode no gradient exists, whatever is enabled.
     with torch.inference_mode(False), evaluating(classifier):
         return [one(recipe) for recipe in wanted]

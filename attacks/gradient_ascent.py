@@ -30,7 +30,7 @@ from attacks.objectives import objective
 from attacks.optimisers import Memory, factory_of, step_along, torch_step
 from attacks.recipes import Recipe
 from attacks.task import Task
-from attacks.trajectories import Recorder
+from attacks.trajectories import Recorder, Stretch
 from attacks.transforms import transform
 from attacks.uniform import in_ball
 from core import randomness
@@ -43,9 +43,7 @@ def make(task: Task) -> Outcome:
     """Make the examples of an `fgsm` or `pgd` recipe."""
     attack = GradientAscent(task.recipe, task.labels.to(task.device), task.images.ndim)
     if task.record is not None:
-        attack.recorder = Recorder(
-            task.record, task.images, attack.steps, attack.restarts, attack.norm
-        )
+        attack.recorder = Recorder(task.record, task.images, attack.stretches(), attack.norm)
     evaluate = None
     if attack.expects:
         evaluate = partial(evaluated_in_expectation, task.noisy_classifier())
@@ -168,6 +166,13 @@ class GradientAscent:
         """Return the nearest points of ball and box."""
         radii = torch.full_like(images.flatten(1)[:, 0], self.eps)
         return project(points, images, radii, self.norm)
+
+    def stretches(self) -> list[Stretch]:
+        """Return the runs, with what is spent on each."""
+        each = self.samples
+        return [
+            Stretch(run, self.steps, run * self.steps * each, each) for run in range(self.restarts)
+        ]
 
     def draw(self, state: State, sample: int = 0) -> int:
         """Every sample of every step of every run has its noisy classifier."""

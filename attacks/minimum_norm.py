@@ -20,7 +20,9 @@ What depends on the norm is in `attacks.spheres` and `attacks.norms.reach`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -31,6 +33,7 @@ from attacks.objectives import lead
 from attacks.recipes import Recipe
 from attacks.spheres import leaned, slope
 from attacks.task import Task
+from attacks.trajectories import Recorder, Stretch
 from core import randomness
 
 PROBES = 9
@@ -44,7 +47,14 @@ FAST = 0.25
 
 def make(task: Task) -> Outcome:
     """Make the examples of a `minnorm` recipe."""
-    return task.run(MinimumNorm(task.recipe))
+    attack = MinimumNorm(task.recipe)
+    if task.record is None:
+        return task.run(attack)
+    attack.recorder_of = partial(Recorder, task.record, task.images, norm=attack.norm)
+    outcome = task.run(attack)
+    recorder = attack.recorder or attack.recorder_of(attack.stretches(probes=1))
+    right = outcome.clean_predictions == task.labels
+    return replace(outcome, trajectories=recorder.trajectories(right))
 
 
 @dataclass
@@ -89,6 +99,8 @@ class MinimumNorm:
         self.targeted: bool = recipe["targeted"]
         # The clean evaluation is the reference's: its gradient is not the noisy classifier's.
         self.from_image: bool = recipe["noisy"] is None
+        self.recorder_of: Callable[[Sequence[Stretch]], Recorder] | None = None
+        self.recorder: Recorder | None = None
         self._streams: Streams
 
     def begin(self, rows: Tensor, images: Tensor, references: Tensor, streams: Streams) -> Walk:
@@ -141,6 +153,11 @@ class MinimumNorm:
                 entering.unsqueeze(1), ranks, state.ranks[:, :probes]
             )
         probing = state.walk < 0
+        if self.recorder_of is not None:
+            # How many classes are probed, and so what is recorded, is known with the first logits.
+            self.recorder = self.recorder or self.recorder_of(self.stretches(probes))
+            place = torch.where(probing, state.step, state.stage)
+            self.recorder.note(state.rows, state.walk, place, state.images, state.points, found)
         if not bool(probing.all()):
             self.take_step(state, found, ~probing, probes)
         if bool(probing.any()):
@@ -159,6 +176,18 @@ class MinimumNorm:
             return torch.full_like(walk, self.steps + 1)
         left = self.steps + 1 - probes
         return torch.where(walk == 0, left - left // WALKS, left // WALKS)
+
+    def stretches(self, probes: int) -> list[Stretch]:
+        """Return the probes and the walks, with what is spent on each."""
+        if probes == 1:
+            return [Stretch(0, self.steps)]
+        first, second = (int(self.stages(torch.tensor(walk), probes)) - 1 for walk in range(WALKS))
+        # Every probe takes a gradient; the last point of a walk takes none.
+        return [
+            Stretch(-1, probes - 1),
+            Stretch(0, first, probes),
+            Stretch(1, second, probes + first),
+        ]
 
     def note_probe(self, state: Walk, found: Evaluation, probing: Tensor, probes: int) -> None:
         """Note the distance of the class just probed; set the next, or begin the first walk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,23 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A part of the way whose steps are counted from its own beginning: a run, a walk, the probes.
+
+    Attributes:
+        number: which; consecutive numbers follow one another.
+        steps: the number of its last point; 0 is where it begins.
+        before: gradients spent on an example before its first point.
+        each: gradients spent on a step.
+    """
+
+    number: int
+    steps: int
+    before: int = 0
+    each: int = 1
+
+
+@dataclass(frozen=True)
 class Trajectories:
     """What each example was at each recorded step, `t` columns, run after run.
 
@@ -41,8 +59,10 @@ class Trajectories:
     without `stop`) its objective and lead are NaN.
 
     Attributes:
-        run: `(t,)` the run of each column.
+        run: `(t,)` the run of each column; of a minimum-norm search -1 while it probes the classes
+            at the image, then the walk.
         step: `(t,)` the steps taken in that run; 0 is where it begins.
+        spent: `(t,)` the gradients spent on an example before it was looked at there.
         objective: `(n, t)` what was climbed.
         lead: `(n, t)` how far the goal was reached, in logits.
         length: `(n, t)` of the step from the image, in the norm of the ball, in input units.
@@ -52,6 +72,7 @@ class Trajectories:
 
     run: Tensor
     step: Tensor
+    spent: Tensor
     objective: Tensor
     lead: Tensor
     length: Tensor
@@ -88,14 +109,24 @@ def record_of(wanted: bool | int | str | Record | None) -> Record | None:
 class Recorder:
     """Writes down what is found at the points of an attack's state; on the CPU, by example."""
 
-    def __init__(self, record: Record, images: Tensor, steps: int, restarts: int, norm: str):
-        columns = record.columns(steps)
+    def __init__(
+        self, record: Record, images: Tensor, stretches: Sequence[Stretch], norm: str
+    ) -> None:
+        kept = [record.columns(stretch.steps) for stretch in stretches]
+        counts = [len(columns) for columns in kept]
         self.norm = norm
-        self.width = len(columns)
-        self.places = torch.full((steps + 1,), -1)
-        self.places[columns] = torch.arange(self.width)
-        self.run = torch.arange(restarts).repeat_interleave(self.width)
-        self.step = torch.tensor(columns).repeat(restarts)
+        self.first = stretches[0].number
+        self.places = torch.full((len(kept), max(s.steps for s in stretches) + 1), -1)
+        for i, columns in enumerate(kept):
+            self.places[i, columns] = torch.arange(counts[i]) + sum(counts[:i])
+
+        def of_columns(values: Sequence[int]) -> Tensor:
+            return torch.tensor(values).repeat_interleave(torch.tensor(counts))
+
+        self.run = of_columns([s.number for s in stretches])
+        self.step = torch.tensor([step for columns in kept for step in columns])
+        before, each = of_columns([s.before for s in stretches]), [s.each for s in stretches]
+        self.spent = before + of_columns(each) * self.step
         shape = (len(images), len(self.run))
         empty = torch.full(shape, torch.nan, dtype=images.dtype)
         self.objective, self.lead, self.length = (empty.clone() for _ in range(3))
@@ -115,11 +146,11 @@ class Recorder:
         found: Evaluation,
     ) -> None:
         """Write down what was found at the points of these examples."""
-        place = self.places[steps.cpu()]
+        place = self.places[runs.cpu() - self.first, steps.cpu()]
         kept = place >= 0
         if not bool(kept.any()):
             return
-        row, column = rows.cpu()[kept], (runs.cpu() * self.width + place)[kept]
+        row, column = rows.cpu()[kept], place[kept]
         judged = torch.isfinite(found.values)
         for table, values in (
             (self.objective, torch.where(judged, found.values, torch.nan)),
@@ -139,5 +170,12 @@ class Recorder:
                 table[wrong] = torch.nan
         self.won[wrong] = False
         return Trajectories(
-            self.run, self.step, self.objective, self.lead, self.length, self.won, self.points
+            self.run,
+            self.step,
+            self.spent,
+            self.objective,
+            self.lead,
+            self.length,
+            self.won,
+            self.points,
         )

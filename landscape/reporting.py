@@ -141,9 +141,24 @@ def common_facts(study: GroupStudy, table: pd.DataFrame, run: RunDirectory) -> d
     }
 
 
-def add_examples(report: Report, study: GroupStudy, run: RunDirectory, table: pd.DataFrame) -> None:
-    """Show the first examples that every attack fooled: image, versions, differences."""
-    attacks = study.attacking
+def add_examples(
+    report: Report,
+    study: GroupStudy,
+    run: RunDirectory,
+    table: pd.DataFrame,
+    groups: Sequence[str] | None = None,
+) -> None:
+    """Show the first examples that every attack fooled: image, versions, differences.
+
+    Args:
+        report: to be added to.
+        study: whose groups these are.
+        run: with the crafted examples.
+        table: of measures.
+        groups: those that are shown, and whose attacks count; None: all.
+    """
+    shown = study.groups if groups is None else groups
+    attacks = [group for group in study.attacking if group in shown]
     rows = table[table["group"].isin(attacks) & (table["status"] == SUCCESS)]
     everywhere = rows.groupby("id").size()
     ids = [i for i in study.attacked.ids if everywhere.get(str(i), 0) == len(attacks)][:SHOWN]
@@ -160,7 +175,7 @@ def add_examples(report: Report, study: GroupStudy, run: RunDirectory, table: pd
 
     versions: dict[str, np.ndarray] = {}
     lines = {GENUINE: captions(GENUINE)}
-    for group in study.groups:
+    for group in shown:
         kept = run.read(crafted_shards(group)).set_index("id").loc[keys].reset_index()
         versions[study.labels[group]] = images_of(kept, study.chosen.shape).numpy()
         lines[study.labels[group]] = captions(group)
@@ -169,7 +184,9 @@ def add_examples(report: Report, study: GroupStudy, run: RunDirectory, table: pd
         study.attacked.select(ids),
         versions,
         lines,
-        "The first examples that every attack fooled",
+        "The first examples that every attack fooled"
+        if groups is None
+        else "The first examples that every attack shown fooled",
     )
 
 

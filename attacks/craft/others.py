@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from attacks.classifier_specs import load_spec, split_spec
 from core.data import ImageSet
@@ -36,6 +36,37 @@ def other_specs(
     if len(set(items)) < len(items):
         raise InputError(f"{ARGUMENT}: the same classifier is given twice.")
     return tuple(items)
+
+
+def load_others(
+    items: Iterable[str],
+    classifier: Classifier,
+    images: ImageSet,
+    *,
+    normalisation: str | None,
+    stem: str | None,
+    device: str,
+) -> dict[str, Classifier]:
+    """Load the classifiers that go with one under study, by what the option calls them.
+
+    Args:
+        items: each `SPEC[@CHECKPOINT]`.
+        classifier: the one under study, whose number of classes they have to have.
+        images: what all have to take.
+        normalisation: see `load_spec`.
+        stem: see `load_spec`.
+        device: where they compute.
+
+    Raises:
+        InputError: one cannot be loaded, or does not go with images and classes.
+    """
+    classes = check_images(classifier, images.shape, len(images.class_names), images.class_names)
+    return {
+        item: load_other(
+            item, images, normalisation=normalisation, stem=stem, device=device, classes=classes
+        )
+        for item in items
+    }
 
 
 def load_other(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from attacks.autoattack import PARTS
 from attacks.craft import report
-from attacks.craft.others import load_other, other_specs
+from attacks.craft.others import load_others, other_specs
 from attacks.crafted_shards import CRAFT
 from attacks.crafting import craft
 from attacks.masking import masking_checks
@@ -23,7 +23,7 @@ from attacks.tables import IMAGE, images_of, with_images
 from attacks.verification import verify
 from core.data import ImageSet
 from core.errors import InputError
-from core.models import Classifier, check_images, fingerprint, resolve_device
+from core.models import Classifier, fingerprint, resolve_device
 from core.options import positive
 from core.studies import RunDirectory, Unit
 from core.studies.classifier_study import ClassifierStudy
@@ -62,20 +62,14 @@ class CraftStudy(ClassifierStudy):
     @cached_property
     def other_classifiers(self) -> dict[str, Classifier]:
         """The classifiers whose examples are shown to this one, by what the option calls them."""
-        images = self.all_images
-        return {
-            item: load_other(
-                item,
-                images,
-                normalisation=self.normalisation,
-                stem=self.stem,
-                device=self.device,
-                classes=check_images(
-                    self.classifier, images.shape, len(images.class_names), images.class_names
-                ),
-            )
-            for item in self.others
-        }
+        return load_others(
+            self.others,
+            self.classifier,
+            self.all_images,
+            normalisation=self.normalisation,
+            stem=self.stem,
+            device=self.device,
+        )
 
     def units(self) -> list[Unit]:
         """Return crafting units and the masking checks (phase 0), and verifying units (phase 1)."""

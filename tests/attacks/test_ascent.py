@@ -303,7 +303,6 @@ def test_a_schedule_can_be_a_function():
         ({"noise": "filter x"}, "noisy: expected a number"),
         ({"transform": "diverse"}, r"transform: diverse needs images of shape \(n, c, h, w\)"),
         ({"record": 0.5}, "record: expected True, a number of steps"),
-        ({"record": True, "constraint": "minimum l2"}, "record: the way is recorded of pgd"),
         (
             {"optimiser": lambda p, lr: torch.optim.Adam(p, lr), "momentum": 0.9, "step_size": 0.1},
             "momentum: the optimiser <lambda> has no such option",

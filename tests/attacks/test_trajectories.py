@@ -10,6 +10,7 @@ from attacks import ascend, craft
 from attacks.norms import lengths
 from attacks.objectives import lead, log_odds
 from attacks.trajectories import Record
+from core.errors import InputError
 
 RECIPES = [
     "pgd(eps=0.05, steps=7)",
@@ -99,6 +100,81 @@ def test_recording_changes_nothing_and_every_kth_step_is_a_part_of_all():
     assert torch.equal(
         some.trajectories.points.nan_to_num(), whole.trajectories.points[:, chosen].nan_to_num()
     )
+
+
+WALKS = [
+    "minnorm(norm=l2, steps=30)",
+    "minnorm(norm=linf, steps=12)",
+    "minnorm(norm=l2, steps=25, noisy=gaussian, noise_scale=0.02)",
+    "minnorm(norm=linf, steps=24, targeted=true)",
+]
+
+
+@pytest.mark.parametrize("recipe", WALKS)
+def test_a_minimum_norm_search_is_recorded_point_by_point_and_changes_nothing(recipe):
+    model, images, labels = setting()
+    plain = craft(model, images, labels, recipe, batch_size=5)
+    made = craft(model, images, labels, recipe, record=True, batch_size=5)
+    assert torch.equal(made.images, plain.images)
+    assert torch.equal(made.forwards, plain.forwards)
+    assert torch.equal(made.backwards, plain.backwards)
+    way, norm = made.trajectories, made.recipe["norm"]
+    assert way.ends()[0] == -1
+    assert way.points[0].isnan().all()
+    assert made.success[1:].any()
+    for i in range(1, len(images)):
+        points = way.points[i]
+        assert not points.isnan().any()
+        torch.testing.assert_close(way.length[i], lengths(points - images[i], norm))
+        own = (labels if made.targets is None else made.targets)[i].expand(len(points))
+        leads = lead(model(points).detach(), own, made.targets is not None)
+        torch.testing.assert_close(way.lead[i], leads)
+        # Every walk begins at the image, where the probes are; the nearest winner is the result.
+        assert torch.equal(
+            points[way.step == 0], images[i].expand(int((way.step == 0).sum()), 1, 6, 6)
+        )
+        assert torch.equal(points[way.run < 0], images[i].expand(int((way.run < 0).sum()), 1, 6, 6))
+        if made.success[i]:
+            nearest = torch.where(way.won[i], way.length[i], torch.inf).argmin()
+            assert torch.equal(points[nearest], made.images[i])
+
+
+def test_the_columns_of_a_minimum_norm_search_are_probes_and_walks_and_count_gradients():
+    model, images, labels = setting()
+    made = craft(model, images, labels, "minnorm(norm=l2, steps=30)", record=True)
+    way = made.trajectories
+    assert way.run.tolist() == [-1] * 3 + [0] * 14 + [1] * 14
+    assert way.step.tolist() == [0, 1, 2, *range(14), *range(14)]
+    assert way.spent.tolist() == [*range(17), *range(16, 30)]
+    assert int(way.spent[-1]) == int(made.backwards.max())
+    some = craft(model, images, labels, "minnorm(norm=l2, steps=30)", record=6).trajectories
+    assert some.step.tolist() == [0, 2, 0, 6, 12, 13, 0, 6, 12, 13]
+    assert some.spent.tolist() == [0, 2, 3, 9, 15, 16, 16, 22, 28, 29]
+    alone = craft(
+        model, images, labels, "minnorm(norm=l2, steps=15)", record="figures"
+    ).trajectories
+    assert alone.run.tolist() == [0] * 16
+    assert alone.spent.tolist() == list(range(16))
+    nothing = craft(model, images[:0], labels[:0], "minnorm(steps=15)", record=True)
+    assert nothing.trajectories.points.shape == (0, 16, 1, 6, 6)
+
+
+@pytest.mark.parametrize("recipe", [*RECIPES, *WALKS])
+def test_what_is_spent_at_the_last_column_is_what_the_attack_spends_at_most(recipe):
+    model, images, labels = setting()
+    made = craft(model, images, labels, recipe, record=True)
+    way = made.trajectories
+    ends = way.ends()
+    for i in range(1, len(images)):
+        # The gradients at the point where an example stops are taken, and lead nowhere.
+        assert int(way.spent[ends[i]]) <= int(made.backwards[i]) <= int(way.spent[ends[i]]) + 2
+    assert int(way.spent[-1]) >= int(made.backwards.max())
+
+
+def test_ways_of_attacks_without_steps_cannot_be_recorded():
+    model, images, labels = setting()
+    with pytest.raises(InputError, match="record: the way is recorded of fgsm, pgd, minnorm, not"):
+        craft(model, images, labels, "noise(eps=0.1)", record=True)
 
 
 def test_what_the_reference_did_not_judge_has_no_objective():
