@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from core.losses import cross_entropy
 from landscape.columns import column
 from landscape.curvature import input_hessian
+from landscape.flatness.catalogue import MEASURES as FLATNESS
 from landscape.flatness.gradients import gradient_norm
-from landscape.flatness.measures import MEASURES as FLATNESS
 from landscape.flatness.noise import noise_rise
 from landscape.flatness.worst_case import worst_case_rise
 from landscape.loss import Loss

@@ -147,11 +147,6 @@ class NoiseStudy(GroupStudy):
         pairs = zip(self.attacked.ids, self.attacked.labels, strict=True)
         return {str(i): str(known[int(k)]) for i, k in pairs}
 
-    @cached_property
-    def right(self) -> list[int]:
-        """The places of the chosen images that the classifier gets right."""
-        return self._right()
-
     def units(self) -> list[Unit]:
         """Return the units that craft, those that follow optimisations, then those that measure."""
         units = self.craft_units()

@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.randomness import generators, normal
 from landscape.balls import Ball, column
 from landscape.curvature import input_hessian
-from landscape.loss import InputFunction, blocks, example_ids, value_and_gradient
+from landscape.loss import InputFunction, Loss, blocks, example_ids, value_and_gradient
 
 DEPENDENT = 1e-4
 """A direction whose part beyond the others is shorter than this share of it lies in their span."""
@@ -104,8 +104,9 @@ def eigenvector_directions(
     >>> eigenvector_directions(bowl, torch.tensor([[1.0, -1.0]])).round(decimals=3).abs()
     tensor([[[0., 1.]]])
     """
+    top = min(count, _rank(loss, images))
     curved = input_hessian(
-        loss, images, top=count, vectors=count, seed=seed, ids=ids, batch_size=batch_size
+        loss, images, top=top, vectors=top, seed=seed, ids=ids, batch_size=batch_size
     )
     found = torch.zeros(len(images), count, *images.shape[1:]).to(images)
     size = curved.eigenvalues.abs()
@@ -118,6 +119,15 @@ def eigenvector_directions(
     slopes = torch.einsum("nkd,nd->nk", found.flatten(2).double(), uphill.flatten(1).double())
     turned = torch.where(slopes < 0, -1.0, 1.0).to(found)
     return found * turned.reshape(*turned.shape, *[1] * (images.ndim - 1))
+
+
+def _rank(loss: InputFunction, images: Tensor) -> int:
+    """Return how many eigenvalues there can be: of a classifier's loss one less than classes."""
+    pixels = images[0].numel() if len(images) else 1
+    if not isinstance(loss, Loss) or not len(images):
+        return pixels
+    with torch.no_grad():
+        return min(pixels, loss.logits(images[:1]).shape[1] - 1)
 
 
 def towards(images: Tensor, others: Tensor) -> Tensor:

@@ -23,9 +23,11 @@ QUICK = {
 WHERE = {
     "model": "digits_convnet", "checkpoint": None, "normalisation": None, "stem": None,
     "data": "digits", "split": None, "size": None, "skip_unreadable": False, "batch_size": 256,
-    "device": "cpu", "threads": 1, "seed": 0, "adversarial": None, "measures": None, "layers": None,
-    "gradient_draws": 4, "curvature_step": None, "gamma": 0.8, "boundary_norm": "l2",
-    "boundary_steps": 10, "neighbours": 20,
+    "device": "cpu", "threads": 1, "seed": 0, "adversarial": None,
+}  # fmt: skip
+FLATNESS = {
+    "measures": None, "layers": None, "gradient_draws": 4, "curvature_step": None, "gamma": 0.8,
+    "boundary_norm": "l2", "boundary_steps": 10, "neighbours": 20,
 }  # fmt: skip
 
 
@@ -67,7 +69,8 @@ def test_attacks_have_controls_and_controls_have_none(results: pd.DataFrame) -> 
 
 def planned(**changed: object):
     options = {
-        **QUICK, **WHERE, "controls": None, "loss": "cross_entropy", "reference": "predicted",
+        **QUICK, **WHERE, **FLATNESS, "controls": None, "loss": "cross_entropy",
+        "reference": "predicted",
     }  # fmt: skip
     return plan(**options | changed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landscape.flatness.measures import MEASURES
+from landscape.flatness.catalogue import MEASURES
 from landscape.measures import Measure
 from landscape.noise.against import against
 from landscape.noise.lookup import row_of, same_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from landscape.flatness.measures import MEASURES
+from landscape.flatness.catalogue import MEASURES
 from landscape.noise.equal_loss import at_equal_loss, intercept, same_images
 from tests.landscape.noise.planted import OTHER, REFERENCE, THIRD, planted
 
