@@ -78,7 +78,7 @@ def _answer(comparison: Comparison, labels: Mapping[str, str]) -> Finding:
             for group, of_group in kept.groupby("group", sort=False)
         ]
         text += " At equal loss, compared with genuine images, " + "; ".join(parts) + "."
-        alike = int(as_noise(comparison, kept).sum())
+        alike = int(as_noise(comparison.discrimination, kept).sum())
         if alike:
             text += f" {alike} of them are no mark of an attack: the noise control shows them, too."
     return Finding(text, bool(len(kept)))
@@ -93,12 +93,12 @@ def apart(rows: pd.DataFrame) -> pd.Series:
     return (areas - 0.5).abs().min(axis=1)
 
 
-def as_noise(comparison: Comparison, rows: pd.DataFrame) -> pd.Series:
-    """Return which differences a noise control shows too, in the same direction.
+def as_noise(discrimination: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+    """Return which of some rows of `discrimination` a noise control shows too, the same way.
 
     A measure that any step of that length moves says nothing of deceit.
     """
-    controls = comparison.discrimination
+    controls = discrimination
     controls = controls[controls["group"].map(is_control) & (controls["beyond"].fillna(0) != 0)]
     shown = set(zip(controls["measure"], controls["beyond"], strict=True))
     keys = zip(rows["measure"], rows["beyond"], strict=True)

@@ -24,6 +24,7 @@ class Measure:
         short: the title for narrow panels.
         family: the panel of figures and tables that it belongs to.
         symbol: of what the axis counts, for titles.
+        detector: whether it can be measured without knowing the genuine image or its label.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Measure:
     short: str = ""
     family: str = ""
     symbol: str = "r"
+    detector: bool = True
 
 
 Measures = Mapping[str, Measure]

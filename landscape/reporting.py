@@ -16,7 +16,7 @@ from core.report.tables import intervals
 from core.report.versions import GENUINE, add_versions, predicted
 from core.statistics import clopper_pearson
 from landscape.comparison import Comparison
-from landscape.measures import LOSS, title
+from landscape.measures import LOSS, measure_of, title
 from landscape.sides import SUCCESS
 
 if TYPE_CHECKING:
@@ -200,6 +200,7 @@ def compared_summary(
 
     described, compared = comparison.groups, comparison.discrimination
     titles = [title(m, comparison.measures, short=True) for m in compared["measure"]]
+    spoken = [measure_of(m, comparison.measures) for m in compared["measure"]]
     return {
         "findings": [
             {"text": f.text, "significant": f.significant, "verdict": f.verdict, "group": f.about}
@@ -209,7 +210,12 @@ def compared_summary(
         "groups": rows(described.assign(label=described["group"].map(study.labels))),
         "paired": rows(comparison.paired),
         "discrimination": rows(
-            compared.assign(label=compared["group"].map(study.labels), title=titles)
+            compared.assign(
+                label=compared["group"].map(study.labels),
+                title=titles,
+                spoken=[measure.title for measure in spoken],
+                detector=[measure.detector for measure in spoken],
+            )
         ),
         "matching": rows(comparison.matching),
     }

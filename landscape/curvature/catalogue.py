@@ -35,7 +35,7 @@ MEASURES = by_name(
         ),
         Measure(
             "relative_twin", "curvature towards the twin", "times the average",
-            short="towards the twin", family=WAYS,
+            short="towards the twin", family=WAYS, detector=False,
         ),
         Measure(
             "relative_predicted_mean", "curvature towards the mean of the predicted class",
@@ -43,7 +43,7 @@ MEASURES = by_name(
         ),
         Measure(
             "relative_true_mean", "curvature towards the mean of the true class",
-            "times the average", short="to the true class", family=WAYS,
+            "times the average", short="to the true class", family=WAYS, detector=False,
         ),
         Measure(
             "boundary_distance", "l2 distance to the decision boundary", "input units",

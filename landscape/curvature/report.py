@@ -24,6 +24,7 @@ from landscape.curvature.catalogue import MEASURES
 from landscape.curvature.pictured import pictured
 from landscape.figures.groups import Groups, counted
 from landscape.findings import findings
+from landscape.measures import measure_of
 from landscape.reporting import (
     AT_EQUAL_LOSS,
     add_examples,
@@ -50,9 +51,6 @@ WAYS = {
     "relative_true_mean": "to the true class's mean",
 }
 """Directions whose curvature is drawn; the first is the largest there is."""
-
-UNKNOWN = ("relative_twin", "relative_true_mean")
-"""What nobody can measure who does not know the genuine image or its label: no detector."""
 
 METHOD = """
 The landscape is the cross-entropy of the predicted label as a function of the image, and its
@@ -88,7 +86,8 @@ def write(study: CurvatureStudy, run: RunDirectory) -> dict[str, Any]:
     found = findings(comparison, study.labels, LEAD)
     found[1:1] = _described(table, study)
     rows = comparison.discrimination
-    known = replace(comparison, discrimination=rows[~rows["measure"].isin(UNKNOWN)])
+    detecting = [measure_of(name, MEASURES).detector for name in rows["measure"]]
+    known = replace(comparison, discrimination=rows[detecting])
     drawn = _draw(table, comparison, known, groups, study, run)
 
     radius = study.boundary_radii[len(study.boundary_radii) // 2]

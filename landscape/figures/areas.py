@@ -97,7 +97,7 @@ def _write(ax: Axes, table: np.ndarray, framed: np.ndarray) -> None:
         )  # fmt: skip
         if framed[i, j]:
             ax.add_patch(Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, fill=False,
-                                   edgecolor="0.1", linewidth=1.1))  # fmt: skip
+                                   edgecolor="0.1", linewidth=1.1, zorder=2))  # fmt: skip
 
 
 def _frame(
@@ -112,7 +112,7 @@ def _frame(
     """Name lines, columns, groups and parts, and set groups and parts apart."""
     height, each = len(lines), len(shown)
     for edge in range(1, len(groups)):
-        ax.axvline(edge * each - 0.5, color="white", linewidth=4)
+        ax.axvline(edge * each - 0.5, color="white", linewidth=4, zorder=1.5)
     ax.set_yticks(range(height), [titles[measure] for _, measure in lines], fontsize=9)
     heads = [COMPARED[column] for column in shown]
     ax.set_xticks(range(each * len(groups)), heads * len(groups), fontsize=8)

@@ -31,7 +31,7 @@ def detectors(comparison: Comparison, labels: Mapping[str, str]) -> Finding:
     rows = comparison.discrimination[~comparison.discrimination["group"].map(is_control)]
     measures = rows[rows["measure"] != LOSS]
     kept = measures[measures["beyond"].fillna(0) != 0]
-    kept = kept[~as_noise(comparison, kept)]
+    kept = kept[~as_noise(comparison.discrimination, kept)]
     number = measures["measure"].nunique()
     said = []
     for group, label in labels.items():

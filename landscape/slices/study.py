@@ -144,7 +144,7 @@ class SlicesStudy(GroupStudy):
             pairs = zip(won[group]["id"], won[group]["prediction"], strict=True)
             taken = {places[str(name)]: int(c) for name, c in pairs}
         right = torch.zeros(len(ids), dtype=torch.bool, device=labels.device)
-        right[self._right()] = True
+        right[self.right] = True
         drawn = choose(images, labels, right, taken, len(self.attacked), self.pictures)
         rows = [
             {"id": ids[i], "other": ids[other] if other >= 0 else ""} for i, other in drawn

@@ -17,6 +17,7 @@ from core.report.figures import DPI, FigureFiles, style
 from core.report.tables import intervals
 from landscape import figures
 from landscape.comparison import verdicts
+from landscape.findings import NAMED, apart, as_noise
 from landscape.measures import LOSS
 from landscape.reporting import add_examples, common_facts
 
@@ -102,11 +103,16 @@ def write(study: LandscapeStudy, run: RunDirectory) -> dict[str, Any]:
 
 
 def _together(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the comparisons of all parts, judged anew over all of them; the loss only once."""
+    """Return the comparisons of all parts, judged anew over all of them.
+
+    What takes the genuine image or its label to measure is no detector and stays in its own part;
+    what two parts measure alike, such as the loss, counts once.
+    """
     if "measure" not in rows:
         return pd.DataFrame()
     rows = rows[rows["measure"].notna()]
-    again = (rows["measure"] == LOSS) & rows.duplicated(["group", "measure", "n", "auc"])
+    rows = rows[rows["detector"].astype(bool)]
+    again = rows.duplicated(["group", "measure", "n", "auc", "matched_auc", "control_auc"])
     return verdicts(rows[~again].reset_index(drop=True))
 
 
@@ -123,18 +129,20 @@ def _answer(rows: pd.DataFrame) -> Finding:
         f"measure): {len(raw)} differ raw; {len(testable)} could be made at equal loss, and "
         f"{len(kept)} of these differ there, after Holm's correction over all parts."
     )
-    if len(kept):
+    alike = as_noise(rows, kept)
+    if alike.any():
+        text += (
+            f" {int(alike.sum())} of them are no mark of an attack: the noise control shows "
+            "them, too."
+        )
+    marks = kept[~alike]
+    if len(marks):
         said = []
-        for label, of_group in kept.groupby("label", sort=False):
-            best = of_group.assign(strength=(_area(of_group) - 0.5).abs()).nlargest(3, "strength")
+        for label, of_group in marks.groupby("label", sort=False):
+            best = of_group.assign(strength=apart(of_group)).nlargest(NAMED, "strength")
             said.append(f"{label}: {words.several(map(_spoken, best.itertuples()))}")
-        text += f" The strongest by attack: {'; '.join(said)}."
-    return Finding(text, bool(len(kept)))
-
-
-def _area(rows: pd.DataFrame) -> pd.Series:
-    """Return the AUC at equal loss: against the control, or among the matched without one."""
-    return rows["control_auc"].fillna(rows["matched_auc"])
+        text += f" The strongest of the others, by attack: {'; '.join(said)}."
+    return Finding(text, bool(len(marks)))
 
 
 def _spoken(row: Any) -> str:
@@ -142,7 +150,7 @@ def _spoken(row: Any) -> str:
     low, high = (getattr(row, f"{which}_{end}") for end in ("low", "high"))
     area = getattr(row, f"{which}_auc")
     size = "larger" if row.beyond > 0 else "smaller"
-    return f"{size} {row.title} (AUC {area:.2f} [{low:.2f}, {high:.2f}])"
+    return f"{size} {row.spoken} (AUC {area:.2f} [{low:.2f}, {high:.2f}])"
 
 
 def _leads(summaries: Mapping[str, Mapping[str, Any]]) -> list[Finding]:

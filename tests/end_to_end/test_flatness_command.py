@@ -52,7 +52,7 @@ def test_the_default_study_writes_all_that_a_run_directory_holds(command, tmp_pa
         p.stem for p in (run / "figures").glob("*.svg")
     }
     for group in results["group"].unique():
-        rows = results[results["group"] == group]
+        rows = results[(results["group"] == group) & (results["status"] != "no donor")]
         if group != "genuine":
             assert rows["inside_box"].all()
 
