@@ -52,6 +52,8 @@ optimisation has recipes of its own and is not among these comparisons.
 def compared(name: str, summary: Mapping[str, Any]) -> pd.DataFrame:
     """Return what a part compared, one row per group and measure; one empty row if it did not."""
     rows = pd.DataFrame(summary.get("discrimination") or [{}])
+    # What could be compared nowhere is None in JSON, and was a number that is not one.
+    rows = rows.astype({name: float for name in rows if rows[name].isna().all()})
     rows.insert(0, "part", name)
     return rows
 
@@ -154,11 +156,13 @@ def _spoken(row: Any) -> str:
 
 
 def _leads(summaries: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
-    """Return the first finding of each part."""
+    """Return the first finding of each part, which begins with the name of the part."""
     found = []
     for name, summary in summaries.items():
         first = summary["findings"][0]
-        text = f"{TITLES[name]}. {first['text']}"
+        text = first["text"]
+        if not text.startswith(TITLES[name]):
+            text = f"{TITLES[name]}. {text}"
         found.append(Finding(text, first["significant"], first.get("verdict") or "", name))
     return found
 
