@@ -1,4 +1,4 @@
-"""`python -m landscape.study` from start to end: all parts, one part, and a part beside its own command."""
+"""`python -m landscape.study` from start to end: all parts, one, and one beside its own command."""
 
 from __future__ import annotations
 
