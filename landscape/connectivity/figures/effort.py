@@ -40,8 +40,11 @@ def effort(
         ax.xaxis.set_major_locator(FixedLocator(ticks))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.set_xticks(ticks, [str(t) for t in ticks])
-        ax.set_ylim(0, None)
         ax.set_xlim(0, steps[-1])
+    # The panels share their scale, which would else be that of the first.
+    highest = max((float(rows["high"].iloc[0]) for rows in data), default=1.0)
+    for ax in axes.values():
+        ax.set_ylim(0, min(1.03, 1.1 * highest))
     legend(figure, list(pairs["kind"].unique()))
     return Drawing(
         f"effort_{way}",
