@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 
 import matplotlib
 import numpy as np
@@ -123,8 +124,9 @@ def _frame(
         spine.set_visible(False)
     for j, group in enumerate(groups):
         ax.annotate(
-            labels[group], ((j + 0.5) * each - 0.5, 1), xycoords=("data", "axes fraction"),
-            xytext=(0, 28), textcoords="offset points", ha="center", fontsize=9, fontweight="bold",
+            fill(labels[group], 7 * each), ((j + 0.5) * each - 0.5, 1),
+            xycoords=("data", "axes fraction"), xytext=(0, 28), textcoords="offset points",
+            ha="center", fontsize=9, fontweight="bold",
         )  # fmt: skip
     for i, (part, _) in enumerate(lines):
         if parts and (i == 0 or part != lines[i - 1][0]):
