@@ -42,7 +42,7 @@ def test_options_that_pages_name_exist(page):
         if module in known_commands:
             run = importlib.import_module(known_commands[module]).run
             known = {f"--{name}" for name in parser_of(run, prog=module).names}
-            given = set(re.findall(r"(?<=\s)--[a-z_]+", options))
+            given = set(re.findall(r"(?<=\s)--[a-z_0-9]+", options))
             assert given <= known, f"{page.name}: {given - known}"
 
 
