@@ -28,7 +28,7 @@ BUDGET = 128
 EXAMPLES = 400
 MANY = 400
 """Pairs of each kind of digits in a large batch."""
-PORTED = {"digits": 50, "ResNet-18": 12}
+PORTED = {"digits": 50, "ResNet-18": 6}
 """Pairs of each kind that the port is given: it takes up to a minute for one of ResNet-18's."""
 OUTSIDE = 1e-3
 """Pixels this far outside [0, 1] are outside; less is rounding."""
