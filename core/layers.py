@@ -127,13 +127,35 @@ def capture(network: nn.Module, layers: Sequence[str], images: Tensor) -> dict[s
     Raises:
         InputError: for a layer that does not exist, is not reached, or gives no single tensor.
     """
+    return _captured(network, layers, images, early=True)[0]
+
+
+def capture_all(
+    network: nn.Module, layers: Sequence[str], images: Tensor
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return the outputs of the layers, as `capture` does, and that of the whole network.
+
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    >>> found, output = capture_all(net, ["0"], torch.ones(4, 2))
+    >>> torch.equal(output, found["0"].relu())
+    True
+    """
+    found, output = _captured(network, layers, images, early=False)
+    return found, _single("the network", output)
+
+
+def _captured(
+    network: nn.Module, layers: Sequence[str], images: Tensor, *, early: bool
+) -> tuple[dict[str, Tensor], Any]:
+    """Return outputs by name, and the network's own; None if the pass was ended early."""
     names = [layers] if isinstance(layers, str) else list(dict.fromkeys(layers))
     found: dict[str, Tensor] = {INPUT: images} if INPUT in names else {}
     waiting = [name for name in names if name != INPUT]
+    output: Any = None
 
     def keep(name: str, output: Any) -> Tensor:
         found[name] = _single(name, output)
-        if len(found) == len(names):
+        if early and len(found) == len(names):
             raise _Reached
         # Going on with a copy keeps what was captured as it is when the next operation is in place.
         return found[name].clone()
@@ -142,14 +164,15 @@ def capture(network: nn.Module, layers: Sequence[str], images: Tensor) -> dict[s
         for name in waiting:
             module, _, use = _find(network, name)
             _hook(hooks, module, partial(keep, name), _inner(network), use)
-        if waiting:
+        if waiting or not early:
             try:
-                network(images)
+                output = network(images)
             except _Reached:
                 pass
             else:
-                raise _unreached([name for name in names if name not in found])
-    return {name: found[name] for name in names}
+                if missing := [name for name in names if name not in found]:
+                    raise _unreached(missing)
+    return {name: found[name] for name in names}, output
 
 
 @contextmanager

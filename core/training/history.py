@@ -5,16 +5,37 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from core.files import write_text
 
 
+class Record(Protocol):
+    """One epoch of any training run."""
+
+    @property
+    def epoch(self) -> int:
+        """Its number, from 1."""
+
+    @property
+    def seconds(self) -> float:
+        """Its duration, validation included."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return the record as plain values, in the order of a table's columns."""
+
+    def said(self) -> str:
+        """Return its numbers for a line on the screen."""
+
+    def scalars(self) -> dict[str, float]:
+        """Return its numbers by the names that TensorBoard groups them by."""
+
+
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch of a training run.
+    """One epoch of a classifier's training.
 
     Attributes:
         epoch: its number, from 1.
@@ -38,11 +59,30 @@ class EpochRecord:
         """Return the record as plain values."""
         return asdict(self)
 
+    def said(self) -> str:
+        """Return its numbers for a line on the screen."""
+        return (
+            f"loss {self.train_loss:.4f}, validation loss {self.validation_loss:.4f}, "
+            f"accuracy {100 * self.validation_accuracy:.1f} %, "
+            f"{self.images_per_second:.0f} images/s"
+        )
 
-def write_metrics(path: Path, history: Sequence[EpochRecord]) -> None:
+    def scalars(self) -> dict[str, float]:
+        """Return its numbers by the names that TensorBoard groups them by."""
+        return {
+            "loss/train": self.train_loss,
+            "loss/validation": self.validation_loss,
+            "accuracy/validation": self.validation_accuracy,
+            "learning_rate": self.learning_rate,
+            "images_per_second": self.images_per_second,
+        }
+
+
+def write_metrics(path: Path, history: Sequence[Record]) -> None:
     """Write the records as a CSV table, one row per epoch, atomically."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(field.name for field in fields(EpochRecord))
-    writer.writerows(astuple(record) for record in history)
+    rows = [record.plain() for record in history]
+    writer.writerow(rows[0] if rows else ())
+    writer.writerows(row.values() for row in rows)
     write_text(path, table.getvalue())

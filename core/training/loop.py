@@ -1,4 +1,4 @@
-"""The training loop: epochs, checkpoints, exact resume."""
+"""Training of a classifier."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from core.models import Classifier, evaluating, fingerprint
 from core.training import augmentation
 from core.training.artifact import save_classifier
 from core.training.batches import epoch_batches, steps_per_epoch
-from core.training.checkpoint import load_state, save_state
+from core.training.epochs import METRICS, train_epochs
 from core.training.evaluation import evaluate
 from core.training.history import EpochRecord, write_metrics
 from core.training.optimisation import build_optimiser, build_schedule
 from core.training.seeding import seeded
 from core.training.selection import trained_parameters
 from core.training.settings import TrainingSettings
-from core.training.watchers import Plan, Watcher, watching
+from core.training.watchers import Plan, Watcher
 
-MODEL, BEST, STATE, METRICS = "model.safetensors", "best.safetensors", "training.pt", "metrics.csv"
+MODEL, BEST = "model.safetensors", "best.safetensors"
 
 
 @dataclass(frozen=True)
@@ -92,27 +92,12 @@ def train(
         "validation_images": validation_set.fingerprint,
         "start": fingerprint(classifier),
     }
-    out.mkdir(parents=True, exist_ok=True)
     with trained_parameters(classifier, settings.layers) as parameters:
-        run = _Run(classifier, parameters, train_set, settings, views)
-        state = load_state(out / STATE, identity, run.device)
-        if state is not None:
-            run.load(state)
-        before = len(run.history)
-        if before < settings.epochs:
-            with watching(watchers, Plan(settings.epochs, run.steps, run.batch), run.history):
-                for epoch in range(before, settings.epochs):
-                    record = _epoch(run, epoch, validation_set, watchers)
-                    if record.validation_accuracy > run.best_accuracy:
-                        save_classifier(out / BEST, classifier)
-                    run.history.append(record)
-                    save_state(out / STATE, identity, run.state())
-                    write_metrics(out / METRICS, run.history)
-                    for watcher in watchers:
-                        watcher.epoch(record)
+        run = _Run(classifier, parameters, train_set, validation_set, settings, views, out)
+        trained = train_epochs(run, out, identity, watchers)
     history = tuple(run.history)
     # A kill may have fallen between the last state and what is made of it.
-    if before < settings.epochs or not (out / MODEL).exists():
+    if trained or not (out / MODEL).exists():
         write_metrics(out / METRICS, history)
         save_classifier(out / MODEL, classifier)
     return TrainingResult(
@@ -121,7 +106,7 @@ def train(
         accuracy=history[-1].validation_accuracy,
         best_accuracy=run.best_accuracy,
         history=history,
-        trained=settings.epochs - before,
+        trained=trained,
     )
 
 
@@ -133,19 +118,25 @@ class _Run:
         classifier: Classifier,
         parameters: list[nn.Parameter],
         train_set: ImageSet,
+        validation_set: ImageSet,
         settings: TrainingSettings,
         views: str,
+        out: Path,
     ) -> None:
         self.settings, self.train_set, self.views = settings, train_set, views
+        self.validation_set, self.out = validation_set, out
         self.device = parameters[0].device
-        self.steps = steps_per_epoch(len(train_set), settings.batch_size)
-        self.batch = min(settings.batch_size, len(train_set))
+        self.plan = Plan(
+            epochs=settings.epochs,
+            steps=steps_per_epoch(len(train_set), settings.batch_size),
+            batch=min(settings.batch_size, len(train_set)),
+        )
         self.memory_format = _memory_format(settings)
         self.classifier = classifier.to(memory_format=self.memory_format)
         self.parameters = parameters
         self.optimiser: optim.Optimizer = build_optimiser(parameters, settings)
         self.schedule: OneCycleLR = build_schedule(
-            self.optimiser, settings, settings.epochs * self.steps
+            self.optimiser, settings, settings.epochs * self.plan.steps
         )
         self.history: list[EpochRecord] = []
 
@@ -203,37 +194,39 @@ class _Run:
             self.schedule.step()
         return value, rate
 
+    def keep_best(self, record: EpochRecord) -> None:
+        """Save the classifier of the highest validation accuracy, the first of them."""
+        if record.validation_accuracy > self.best_accuracy:
+            save_classifier(self.out / BEST, self.classifier)
 
-def _epoch(
-    run: _Run, epoch: int, validation_set: ImageSet, watchers: Sequence[Watcher]
-) -> EpochRecord:
-    """Train one epoch, counted from 0, and evaluate."""
-    started = time.perf_counter()
-    total = rate = 0.0
-    with seeded(run.settings.seed, f"epoch {epoch}", run.device):
-        for step, (images, labels) in enumerate(run.batches(epoch), start=1):
-            loss, rate = run.advance(images, labels)
-            if not math.isfinite(loss):
-                where = f"step {step} of {run.steps}"
-                raise _diverged(run, f"the loss is {loss}", epoch, where, rate)
-            total += loss
-            for watcher in watchers:
-                watcher.step(epoch + 1, step, loss)
-    trained = time.perf_counter()
-    with evaluating(run.classifier):
-        measured = evaluate(run.classifier, validation_set)
-    if not math.isfinite(measured.loss):
-        what = f"the validation loss is {measured.loss}"
-        raise _diverged(run, what, epoch, f"after its {run.steps} steps", rate)
-    return EpochRecord(
-        epoch=epoch + 1,
-        train_loss=total / run.steps,
-        validation_loss=measured.loss,
-        validation_accuracy=measured.accuracy,
-        learning_rate=rate,
-        images_per_second=run.steps * run.batch / (trained - started),
-        seconds=time.perf_counter() - started,
-    )
+    def epoch(self, epoch: int, watchers: Sequence[Watcher]) -> EpochRecord:
+        """Train one epoch, counted from 0, and evaluate."""
+        started = time.perf_counter()
+        total = rate = 0.0
+        with seeded(self.settings.seed, f"epoch {epoch}", self.device):
+            for step, (images, labels) in enumerate(self.batches(epoch), start=1):
+                loss, rate = self.advance(images, labels)
+                if not math.isfinite(loss):
+                    where = f"step {step} of {self.plan.steps}"
+                    raise _diverged(self, f"the loss is {loss}", epoch, where, rate)
+                total += loss
+                for watcher in watchers:
+                    watcher.step(epoch + 1, step, loss)
+        trained = time.perf_counter()
+        with evaluating(self.classifier):
+            measured = evaluate(self.classifier, self.validation_set)
+        if not math.isfinite(measured.loss):
+            what = f"the validation loss is {measured.loss}"
+            raise _diverged(self, what, epoch, f"after its {self.plan.steps} steps", rate)
+        return EpochRecord(
+            epoch=epoch + 1,
+            train_loss=total / self.plan.steps,
+            validation_loss=measured.loss,
+            validation_accuracy=measured.accuracy,
+            learning_rate=rate,
+            images_per_second=self.plan.steps * self.plan.batch / (trained - started),
+            seconds=time.perf_counter() - started,
+        )
 
 
 def _diverged(run: _Run, what: str, epoch: int, where: str, rate: float) -> InputError:

@@ -1,4 +1,4 @@
-"""Those who look on while a classifier is trained: the screen, the log and TensorBoard."""
+"""Those who look on while something is trained: the screen, the log and TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from core.studies.logs import LOGGER
-from core.training.history import EpochRecord
+from core.training.history import Record
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Plan:
 class Watcher:
     """Is told what happens in a training run; every method of this one does nothing."""
 
-    def begin(self, plan: Plan, history: Sequence[EpochRecord]) -> None:
+    def begin(self, plan: Plan, history: Sequence[Record]) -> None:
         """Hear of the plan, and of the epochs that were trained before a run was continued."""
 
     def step(self, epoch: int, step: int, loss: float) -> None:
         """Hear of a finished step; epochs and steps are counted from 1."""
 
-    def epoch(self, record: EpochRecord) -> None:
+    def epoch(self, record: Record) -> None:
         """Hear of a finished epoch, whose checkpoint is written."""
 
     def end(self) -> None:
@@ -41,7 +41,7 @@ class Watcher:
 
 @contextlib.contextmanager
 def watching(
-    watchers: Sequence[Watcher], plan: Plan, history: Sequence[EpochRecord]
+    watchers: Sequence[Watcher], plan: Plan, history: Sequence[Record]
 ) -> Iterator[Sequence[Watcher]]:
     """Tell the watchers of the beginning and, in any case, of the end."""
     with contextlib.ExitStack() as stack:
@@ -54,23 +54,20 @@ def watching(
 class Lines(Watcher):
     """Writes a line per epoch to the log, with the rate and an estimate of what is left."""
 
-    def begin(self, plan: Plan, history: Sequence[EpochRecord]) -> None:
+    def begin(self, plan: Plan, history: Sequence[Record]) -> None:
         """Say where a stopped run goes on."""
         self.epochs = plan.epochs
         if history:
             LOGGER.info("continued after epoch %d of %d", len(history), plan.epochs)
 
-    def epoch(self, record: EpochRecord) -> None:
+    def epoch(self, record: Record) -> None:
         """Say what the epoch gave."""
         left = timedelta(seconds=round(record.seconds * (self.epochs - record.epoch)))
         LOGGER.info(
-            "epoch %d of %d: loss %.4f, validation loss %.4f, accuracy %.1f %%, %.0f images/s%s",
+            "epoch %d of %d: %s%s",
             record.epoch,
             self.epochs,
-            record.train_loss,
-            record.validation_loss,
-            100 * record.validation_accuracy,
-            record.images_per_second,
+            record.said(),
             f", about {left} left" if left else "",
         )
 
@@ -78,7 +75,7 @@ class Lines(Watcher):
 class Bar(Watcher):
     """Draws a bar with epoch, loss, images per second and estimate, on a terminal alone."""
 
-    def begin(self, plan: Plan, history: Sequence[EpochRecord]) -> None:
+    def begin(self, plan: Plan, history: Sequence[Record]) -> None:
         """Draw the bar, filled as far as the run has come."""
         self.bar = None
         if not sys.stderr.isatty():
@@ -127,7 +124,7 @@ class TensorBoard(Watcher):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def begin(self, plan: Plan, history: Sequence[EpochRecord]) -> None:
+    def begin(self, plan: Plan, history: Sequence[Record]) -> None:
         """Write anew what the earlier epochs gave, in place of what a kill may have cut short."""
         from torch.utils.tensorboard import SummaryWriter
 
@@ -136,15 +133,9 @@ class TensorBoard(Watcher):
         for record in history:
             self.epoch(record)
 
-    def epoch(self, record: EpochRecord) -> None:
+    def epoch(self, record: Record) -> None:
         """Write the numbers of an epoch."""
-        for name, value in (
-            ("loss/train", record.train_loss),
-            ("loss/validation", record.validation_loss),
-            ("accuracy/validation", record.validation_accuracy),
-            ("learning_rate", record.learning_rate),
-            ("images_per_second", record.images_per_second),
-        ):
+        for name, value in record.scalars().items():
             self.writer.add_scalar(name, value, record.epoch)
         self.writer.flush()
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from core.errors import InputError
 from core.training import TrainingSettings, Watcher, train
-from core.training.loop import STATE
+from core.training.epochs import STATE
 
 # One interpreter forks every run, so that a kill costs milliseconds and not the start of Python.
 PROGRAM = """

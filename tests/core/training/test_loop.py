@@ -17,7 +17,7 @@ from core.errors import InputError
 from core.models import Classifier, load_classifier
 from core.training import TrainingSettings, Watcher, evaluate, train
 from core.training.batches import epoch_batches
-from core.training.loop import STATE
+from core.training.epochs import STATE
 from core.training.optimisation import build_optimiser, build_schedule, parameter_groups
 
 Sets = Callable[[int, int], tuple]
