@@ -19,6 +19,10 @@ from safetensors.numpy import load_file
 
 from tests.end_to_end.conftest import QUICK, _project
 
+FEW = ("--measures", "gaussian_rise,log_odds_shift,worst_linf_rise,hessian_top")
+"""Measures of every way of computing them, for tests of something else."""
+REFERRING = (*FEW[:1], f"{FEW[1]},log_odds_score")
+"""One more, which genuine images are referred to for."""
 ATTACKS = ("--attacks", "noise(like=pgd(eps=0.2)),fgsm(eps=0.2),pgd(eps=0.2, steps=5)")
 
 
@@ -58,7 +62,7 @@ def test_the_default_study_writes_all_that_a_run_directory_holds(command, tmp_pa
 
 
 def test_config_repeats_a_run_and_its_adversarial_files_are_taken_by_the_next(command, tmp_path):
-    first = command("landscape.flatness", *QUICK, *ATTACKS, "--out", "a", cwd=tmp_path)
+    first = command("landscape.flatness", *QUICK, *ATTACKS, *FEW, "--out", "a", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     again = command("landscape.flatness", "--config", "a/config.yaml", "--out", "b", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
@@ -66,8 +70,9 @@ def test_config_repeats_a_run_and_its_adversarial_files_are_taken_by_the_next(co
     files = sorted((tmp_path / "a" / "adversarial").glob("pgd*.safetensors"))
     assert len(files) == 1
     taken = command(
-        "landscape.flatness", *QUICK, "--adversarial", str(files[0]), "--out", "c", cwd=tmp_path
-    )
+        "landscape.flatness", *QUICK, *FEW, "--adversarial", str(files[0]), "--out", "c",
+        cwd=tmp_path,
+    )  # fmt: skip
     assert taken.returncode == 0, taken.stderr
     before = pd.read_parquet(tmp_path / "a" / "results.parquet").set_index(["group", "id"])
     after = pd.read_parquet(tmp_path / "c" / "results.parquet").set_index(["group", "id"])
@@ -121,9 +126,9 @@ def test_a_users_own_model_and_images_need_no_line_of_code(command, own_folder):
 
 
 # Ten kills of a toy study, which cost less, are in tests/core/studies/test_kills.py.
-@pytest.mark.parametrize("times", [4, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [3, pytest.param(10, marks=pytest.mark.slow)])
 def test_one_process_two_processes_and_kills_give_the_same_bits(command, tmp_path, times):
-    options = (*QUICK, *ATTACKS, "--examples", "200", "--matching_pool", "100")
+    options = (*QUICK, *ATTACKS, *REFERRING, "--examples", "150", "--matching_pool", "50")
     one = command("landscape.flatness", *options, "--out", "one", cwd=tmp_path)
     assert one.returncode == 0, one.stderr
     two = command(
