@@ -300,7 +300,7 @@ def check_logits(logits: Tensor, references: Tensor, count: int, argument: str =
             f"--model: expected logits of shape ({count}, k) with k of at least 2, found "
             f"{tuple(logits.shape)}."
         )
-    if int(references.max()) >= logits.shape[1]:
+    if len(references) and int(references.max()) >= logits.shape[1]:
         raise InputError(
             f"{argument}: class {int(references.max())} is beyond the classifier's "
             f"{logits.shape[1]} classes."

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from attacks.norms import per_example
+
 Box = tuple[float, float]
 NORMS = ("linf", "l2")
 
@@ -37,8 +39,10 @@ class Ball:
         if self.norm == "linf":
             return self._inside(self.centre + step.clamp(-self.radius, self.radius))
         if self.box is None:
-            return self.centre + step * column((self.radius / _length(step)).clamp_max(1), step)
-        return self._inside(self.centre + step * column(self._scale(step).clamp_max(1), step))
+            return self.centre + step * per_example(
+                (self.radius / _length(step)).clamp_max(1), step
+            )
+        return self._inside(self.centre + step * per_example(self._scale(step).clamp_max(1), step))
 
     def farthest(self, direction: Tensor) -> Tensor:
         """Return the points of the ball where a linear function with this gradient is largest.
@@ -48,7 +52,9 @@ class Ball:
         """
         if self.norm == "linf" or self.box is None:
             return self._inside(self.centre + self.radius * self.steepest(direction))
-        return self._inside(self.centre + direction * column(self._scale(direction), direction))
+        return self._inside(
+            self.centre + direction * per_example(self._scale(direction), direction)
+        )
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """Return the step of norm 1 that climbs a gradient fastest; no step where it is 0."""
@@ -56,8 +62,10 @@ class Ball:
             return gradient.sign()
         # The largest entry first: the square of a gradient of 1e-30 is 0 in float32.
         largest = gradient.flatten(1).abs().amax(1)
-        scaled = gradient / column(largest.clamp_min(torch.finfo(gradient.dtype).tiny), gradient)
-        return scaled / column(_length(scaled), scaled)
+        scaled = gradient / per_example(
+            largest.clamp_min(torch.finfo(gradient.dtype).tiny), gradient
+        )
+        return scaled / per_example(_length(scaled), scaled)
 
     def _inside(self, images: Tensor) -> Tensor:
         return images if self.box is None else images.clamp(*self.box)
@@ -81,11 +89,6 @@ class Ball:
         first = reached.to(torch.uint8).argmax(1, keepdim=True)
         rest = (self.radius**2 - clipped.gather(1, first)).clamp_min(0) / left.gather(1, first)
         return torch.where(reached.any(1), rest.squeeze(1).sqrt(), breaks[:, -1])
-
-
-def column(values: Tensor, images: Tensor) -> Tensor:
-    """Give one value per example, `(n,)`, the dimensions of the images, to multiply with them."""
-    return values.reshape(-1, *[1] * (images.ndim - 1))
 
 
 def _length(step: Tensor) -> Tensor:

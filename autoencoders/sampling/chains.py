@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from attacks.norms import per_example
 from core.errors import InputError
 from core.randomness import generators, normal, uniform
 from core.statistics.chains import effective_sample_size, split_r_hat
@@ -168,7 +169,7 @@ class _State:
 
     def where(self, taken: Tensor, other: _State) -> _State:
         """Return the other state for the chains that took it."""
-        chosen = _column(taken.to(self.point.device), self.point)
+        chosen = per_example(taken.to(self.point.device), self.point)
         return _State(
             torch.where(chosen, other.point, self.point),
             torch.where(taken, other.value, self.value),
@@ -180,7 +181,7 @@ def _follow(
     log_density: LogDensity, state: _State, momentum: Tensor, sizes: Tensor, leapfrog: int
 ) -> tuple[_State, Tensor]:
     """Return where leapfrog steps lead, and by how much the energy has risen there."""
-    step = _column(sizes.to(momentum), momentum)
+    step = per_example(sizes.to(momentum), momentum)
     now, moving = state, momentum + step / 2 * state.gradient
     for i in range(leapfrog):
         now = _State.at(log_density, now.point + step * moving)
@@ -191,10 +192,6 @@ def _follow(
 
 def _kinetic(momentum: Tensor) -> Tensor:
     return momentum.flatten(1).double().square().sum(1).cpu() / 2
-
-
-def _column(values: Tensor, like: Tensor) -> Tensor:
-    return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from attacks.norms import per_example
 from core.errors import InputError
 from core.randomness import generators, normal
-from landscape.balls import column
 
 NEARLY = 1e-4
 """Sine of an angle below which the way on the sphere is taken to be straight."""
@@ -93,7 +93,7 @@ def spherical(first: Tensor, second: Tensor, shares: Sequence[float]) -> Tensor:
         length = (1 - share) * lengths[0] + share * lengths[1]
         turned = (length.unsqueeze(1) * direction).reshape(first.shape)
         straight = first + share * (second - first)
-        found.append(torch.where(column(turning, first), turned, straight))
+        found.append(torch.where(per_example(turning, first), turned, straight))
     return torch.stack(found, 1)
 
 

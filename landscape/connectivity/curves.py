@@ -8,8 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from attacks.norms import per_example
 from core.errors import InputError
-from landscape.balls import column
 from landscape.connectivity.paths import Paths, bernstein
 from landscape.connectivity.scan import scan
 from landscape.connectivity.search import Search, grid
@@ -107,7 +107,7 @@ def _minimised(search: Search, kind: str, curve: str, bends: int, draws: int, ra
         pulled = torch.einsum("km,ak...->am...", weights[:, 1:-1], slopes.reshape(points.shape))
         velocity[active] = MOMENTUM * velocity[active] + _unit(pulled)
         size = rate * (1 + math.cos(math.pi * step / steps)) * length[active]
-        move = column(size, inner) * _unit(velocity[active])
+        move = per_example(size, inner) * _unit(velocity[active])
         nodes[active, 1:-1] = (nodes[active, 1:-1] - move).clamp(0, 1)
     return Paths(nodes, kind, curve, search.gradients, search.forwards)
 
@@ -121,6 +121,6 @@ def _unit(rows: Tensor) -> Tensor:
     """Return rows divided by their l2 norm; 0 where it is 0."""
     largest = rows.flatten(1).abs().amax(1)
     tiny = torch.finfo(rows.dtype).tiny
-    scaled = rows / column(largest.clamp_min(tiny), rows)
+    scaled = rows / per_example(largest.clamp_min(tiny), rows)
     norm = torch.linalg.vector_norm(scaled.flatten(1), dim=1)
-    return scaled / column(norm.clamp_min(tiny), rows)
+    return scaled / per_example(norm.clamp_min(tiny), rows)

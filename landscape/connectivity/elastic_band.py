@@ -7,8 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from attacks.norms import per_example
 from core.errors import InputError
-from landscape.balls import column
 from landscape.connectivity.paths import Paths, along, arc_length, lying
 from landscape.connectivity.scan import scan
 from landscape.connectivity.search import Search, grid
@@ -123,10 +123,10 @@ def _relaxed(
     chord = torch.linalg.vector_norm(search.chord[owners].flatten(1), dim=1)
     pushed = push(rows, value, gradient, level, tangent, LONGEST * chord)
     high = search.high(value, owners).to(rows.device)
-    moved = torch.where(column(high, rows), pushed, rows)
+    moved = torch.where(per_example(high, rows), pushed, rows)
     gaps = torch.linalg.vector_norm(flat.diff(dim=1), dim=2)
     pull = spring / 2 * (gaps[:, 1:] - gaps[:, :-1]).flatten()
-    moved = (moved + column(pull, rows) * tangent).clamp(0, 1)
+    moved = (moved + per_example(pull, rows) * tangent).clamp(0, 1)
     nodes = nodes.clone()
     nodes[:, 1:-1] = moved.reshape(-1, inner, *rows.shape[1:])
     return nodes, losses

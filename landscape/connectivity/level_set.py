@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from attacks.norms import per_example
 from core.errors import InputError
-from landscape.balls import column
 from landscape.connectivity.paths import Paths
 from landscape.connectivity.scan import scan
 from landscape.connectivity.search import Search, grid
@@ -48,7 +48,7 @@ def level_set(
     everyone, at, chord = torch.arange(len(search)), grid().to(first), search.chord
 
     def straight(rows: Tensor, columns: Tensor) -> Tensor:
-        return (search.first[rows] + column(at[columns], chord) * chord[rows]).clamp(0, 1)
+        return (search.first[rows] + per_example(at[columns], chord) * chord[rows]).clamp(0, 1)
 
     heights = scan(search, straight, everyone)
     walking = everyone[search.too_high(heights, everyone).any(1)]
@@ -78,5 +78,5 @@ def _held(
         room = (log_odds(level) - log_odds(value)) * -torch.expm1(-value)
     excess = ((slope * wanted.flatten(1).double()).sum(1) - room).clamp_min(0)
     squared = slope.square().sum(1).clamp_min(torch.finfo(torch.float64).tiny)
-    step = wanted.double() - column(excess / squared, wanted) * gradient.double()
+    step = wanted.double() - per_example(excess / squared, wanted) * gradient.double()
     return (points.double() + step).clamp(0, 1).to(points)

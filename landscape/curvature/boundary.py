@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from attacks import Recipe, craft, parse
+from attacks.norms import per_example
 from core.errors import InputError
-from landscape.balls import column
 from landscape.loss import example_ids, precise
+from landscape.predictions import predictions
 
 RECIPE = "minnorm(norm=l2)"
 HALVINGS = 24
@@ -114,7 +115,7 @@ def nearest_boundary(
     if usable.any():
         kept = [name for name, fine in zip(names, usable.tolist(), strict=True) if fine]
         x = images[usable]
-        own[usable] = _predicted(classifier, x, batch_size)
+        own[usable] = predictions(classifier, x, batch_size)
         made = craft(classifier, x, own[usable], attack, seed=seed, ids=kept, batch_size=batch_size)
         parts = [
             _crossing(classifier, a, b)
@@ -132,7 +133,7 @@ def _crossing(classifier: nn.Module, near: Tensor, far: Tensor) -> tuple[Tensor,
     step = far - near
 
     def at(share: Tensor) -> Tensor:
-        return near + column(share.to(near), near) * step
+        return near + per_example(share.to(near), near) * step
 
     with torch.no_grad():
         start, end = classifier(near), classifier(far)
@@ -154,10 +155,5 @@ def _crossing(classifier: nn.Module, near: Tensor, far: Tensor) -> tuple[Tensor,
             for z in (start, end)
         ]
         share = low + (high - low) * leads[0] / (leads[0] - leads[1])
-        points = torch.where(column(crossed, near), at(share), torch.nan)
+        points = torch.where(per_example(crossed, near), at(share), torch.nan)
     return points, torch.where(crossed, other, own)
-
-
-def _predicted(classifier: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    with torch.no_grad():
-        return torch.cat([classifier(part).argmax(1) for part in images.split(batch_size)])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from attacks.norms import per_example
 from core.errors import InputError
-from landscape.balls import column
 from landscape.loss import InputFunction, blocks, value_and_gradient
 
 
@@ -63,9 +63,9 @@ class ClassMeans:
         sums, counts = self.sums[chosen], self.counts[chosen]
         if own is not None and own_labels is not None:
             among = own_labels.cpu() == chosen
-            sums = sums - torch.where(column(among, own.cpu()), own.cpu().double(), 0)
+            sums = sums - torch.where(per_example(among, own.cpu()), own.cpu().double(), 0)
             counts = counts - among.to(counts)
-        means = sums / column(torch.where(counts > 0, counts, torch.nan), sums)
+        means = sums / per_example(torch.where(counts > 0, counts, torch.nan), sums)
         return means.to(images) - images
 
 

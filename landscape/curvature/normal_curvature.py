@@ -32,9 +32,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from attacks.norms import per_example
 from core.errors import InputError
 from core.randomness import generators, normal
-from landscape.balls import column
 from landscape.curvature.vectors import BLOCK, unit
 from landscape.loss import (
     InputFunction,
@@ -170,7 +170,7 @@ def _second_differences(
     if not all(length > 0 for length in lengths):
         raise InputError(f"--radii: expected lengths above 0, found {list(radii)}.")
     usable = points.flatten(1).isfinite().all(1)
-    points = torch.where(column(usable, points), points, 0)
+    points = torch.where(per_example(usable, points), points, 0)
     found = [torch.zeros(0, count, len(lengths), dtype=torch.float64)]
     block = max(1, min(batch_size, BLOCK // (2 * count * max(points[0].numel(), 1))))
     for rows, part, x in blocks(lead, points, block):

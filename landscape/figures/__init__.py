@@ -4,7 +4,7 @@ from core.lazy import attach
 
 _NAMES = {
     "Groups": "landscape.figures.groups",
-    "areas": "landscape.figures.areas",
+    "areas": "landscape.figures.heat_map",
     "effects": "landscape.figures.forests",
     "discrimination": "landscape.figures.forests",
     "rises": "landscape.figures.curves",

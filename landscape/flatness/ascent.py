@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from attacks.norms import per_example
 from core.errors import InputError, unknown_name
 from core.randomness import normal
-from landscape.balls import NORMS, Ball, Box, column
+from landscape.balls import NORMS, Ball, Box
 from landscape.loss import InputFunction, radii_of, value_and_gradient
 
 MOMENTUM = 0.5
@@ -34,7 +35,7 @@ class Point:
     def or_better(self, other: Point) -> Point:
         """Take the other point for each example where its value is larger."""
         better = other.value > self.value
-        swap = column(better.to(self.images.device), self.images)
+        swap = per_example(better.to(self.images.device), self.images)
         return Point(
             torch.where(swap, other.images, self.images),
             torch.where(better, other.value, self.value),

@@ -12,6 +12,7 @@ from attacks import craft
 from core.errors import unknown_name
 from landscape.balls import NORMS
 from landscape.loss import example_ids, precise
+from landscape.predictions import predictions
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,9 @@ def boundary_distance(
     if norm not in NORMS:
         raise unknown_name("--boundary_norm", norm, NORMS)
     names = example_ids(ids, len(images))
-    with torch.no_grad():
-        found = [classifier(part).argmax(1) for part in images.split(batch_size)]
-    predicted = torch.cat(found) if found else torch.zeros(0, dtype=torch.int64)
+    predicted = predictions(classifier, images, batch_size)
     crafted = craft(
-        classifier, images, predicted.to(images.device), f"minnorm(norm={norm}, steps={steps})",
+        classifier, images, predicted, f"minnorm(norm={norm}, steps={steps})",
         seed, ids=names, batch_size=batch_size,
     )  # fmt: skip
     order = 2.0 if norm == "l2" else float("inf")

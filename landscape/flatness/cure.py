@@ -7,8 +7,9 @@ import math
 import torch
 from torch import Tensor
 
+from attacks.norms import per_example
 from core.errors import InputError, unknown_name
-from landscape.balls import Ball, column
+from landscape.balls import Ball
 from landscape.loss import InputFunction, blocks, precise, value_and_gradient
 
 DIRECTIONS = ("sign", "gradient")
@@ -79,4 +80,4 @@ def _along(gradient: Tensor, direction: str) -> Tensor:
         return Ball(gradient, "l2", 1.0).steepest(gradient)
     sign = gradient.sign()
     moved = sign.flatten(1).abs().sum(1).clamp_min(1)
-    return sign / column(moved.sqrt(), gradient)
+    return sign / per_example(moved.sqrt(), gradient)

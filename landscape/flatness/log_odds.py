@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from core.errors import InputError
 from landscape.flatness.antithetic import Moments, antithetic_moments
 from landscape.loss import Loss, radii_of
+from landscape.predictions import predictions
 
 LEAST_REFERENCES = 10
 """Fewer reference images of a class than this say little about their own deviation."""
@@ -209,10 +210,3 @@ def _moments(references: LogOddsShift, own: int, allowed: Tensor) -> tuple[Tenso
     mean = (chosen * counts).sum(0) / number.clamp_min(1)
     squares = ((chosen - mean).square() * counts).sum(0) / (number - 1).clamp_min(1)
     return mean, squares.sqrt()
-
-
-def predictions(classifier: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    """Return the predicted classes, `(n,)`."""
-    with torch.no_grad():
-        found = [classifier(part).argmax(1) for part in images.split(batch_size)]
-    return torch.cat(found)

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from attacks.norms import per_example
 from core.errors import InputError
 from core.randomness import generators, normal
 from core.statistics.proportions import clopper_pearson
-from landscape.balls import column
 from landscape.loss import Loss, blocks, evaluate, example_ids
 
 _WEIGHTS = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64)
@@ -114,7 +114,7 @@ def label_persistence(
         search = _Search.begin(centre, needed, draws, between)
         for _ in range(steps):
             sigma = search.next()
-            points = x + column(sigma.to(x), x) * noise.transpose(0, 1)
+            points = x + per_example(sigma.to(x), x) * noise.transpose(0, 1)
             search = search.with_count(sigma, evaluate(kept, points, batch_size).sum(0))
         found.append(search.ends())
     low, sigma, high = torch.cat(found).unbind(1)

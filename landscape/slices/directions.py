@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from attacks.norms import per_example
 from core.errors import InputError
 from core.randomness import generators, normal
-from landscape.balls import Ball, column
+from landscape.balls import Ball
 from landscape.curvature import input_hessian
 from landscape.loss import InputFunction, Loss, blocks, example_ids, value_and_gradient
 
@@ -143,7 +144,7 @@ def unit(directions: Tensor) -> Tensor:
     """Scale directions `(n, ...)` to length 1; those of length 0 stay."""
     length = torch.linalg.vector_norm(directions.flatten(1).double(), dim=1)
     tiny = torch.finfo(directions.dtype).tiny
-    return (directions.double() / column(length.clamp_min(tiny), directions)).to(directions)
+    return (directions.double() / per_example(length.clamp_min(tiny), directions)).to(directions)
 
 
 def orthonormal(directions: Tensor) -> Tensor:

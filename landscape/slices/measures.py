@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from landscape.columns import column
 from landscape.loss import Loss, precise
 from landscape.measures import Measure, by_name
+from landscape.predictions import predictions
 from landscape.slices.changes import first_change, ladder
 from landscape.slices.directions import (
     eigenvector_directions,
@@ -152,8 +153,7 @@ def way_between(
     """
     ways = towards(genuine, others.nan_to_num())
     there = others.flatten(1).isfinite().all(1) & (ways.flatten(1) != 0).any(1)
-    with torch.no_grad():
-        own = torch.cat([classifier(part).argmax(1) for part in genuine.split(batch_size)])
+    own = predictions(classifier, genuine, batch_size)
     found = first_change(
         Loss(classifier, own), genuine, ways, reach, box=box, batch_size=batch_size
     )

@@ -17,6 +17,7 @@ from core.report.figures import DPI, FigureFiles, style
 from core.report.tables import intervals
 from landscape import figures
 from landscape.comparison import verdicts
+from landscape.figures.heat_map import COMPARED
 from landscape.findings import NAMED, apart, as_noise
 from landscape.measures import LOSS
 from landscape.reporting import add_examples, common_facts
@@ -70,7 +71,7 @@ def write(study: LandscapeStudy, run: RunDirectory) -> dict[str, Any]:
     )
     for finding in found:
         report.finding(finding.text, finding.significant, finding.verdict)
-    if len(rows):
+    if len(rows) and rows[list(COMPARED)].notna().any(axis=None):
         titles = dict(zip(rows["measure"], rows["title"], strict=True))
         report.section("What holds at equal loss")
         with style():

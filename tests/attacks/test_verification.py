@@ -135,3 +135,11 @@ def test_an_l1_control_of_a_photograph_keeps_its_length_in_float32():
         made = craft(model, images, labels, recipe)
         table = verify(model, images, made.images, labels, recipe, radii=made.radii)
         assert table.length_kept.all()
+
+
+def test_images_that_are_all_missing_are_verified_as_not_finite():
+    net = torch.nn.Linear(2, 2).requires_grad_(False)
+    missing = torch.full((3, 2), torch.nan)
+    found = verify(net, torch.zeros(3, 2), missing, torch.zeros(3, dtype=torch.int64), None)
+    assert not found["finite"].any()
+    assert (found["status"] == "not finite").all()

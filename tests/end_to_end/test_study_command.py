@@ -80,5 +80,17 @@ def test_a_part_by_itself_is_a_report_too(part, command, tmp_path):
     assert ended.returncode == 0, ended.stderr
 
 
+def test_where_nothing_can_be_compared_the_report_says_so(command, own_folder):
+    ended = command(
+        "landscape.study", "--model", "mynets:make_net", "--checkpoint", "net.pt",
+        "--normalisation", "imagenet", "--data", "images", "--parts", "flatness,slices",
+        "--attacks", "fgsm(eps=1e-6)", *own("flatness", "slices"), "--out", "run", cwd=own_folder,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    summary = json.loads((own_folder / "run" / "summary.json").read_text())
+    assert not summary["findings"][0]["significant"]
+    assert not (own_folder / "run" / "figures" / "overview.png").exists()
+
+
 def _text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.report.figures import style
-from landscape.figures.areas import _cells, areas
+from landscape.figures.heat_map import _cells, areas
 
 GROUPS = {"a": "PGD", "b": "minimum norm"}
 TITLES = {"loss": "loss alone", "rise": "rise", "norm": "norm"}
