@@ -10,6 +10,7 @@ _NAMES: dict[str, str | None] = {
     "load_autoencoder": "autoencoders.artifact",
     "save_autoencoder": "autoencoders.artifact",
     "quality": None,
+    "train_autoencoder": "autoencoders.training",
 }
 __all__ = sorted(_NAMES)
 __getattr__, __dir__ = attach(__name__, _NAMES)

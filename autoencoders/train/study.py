@@ -17,6 +17,7 @@ from autoencoders.fitting import MODEL, Rows, fit
 from autoencoders.model import Autoencoder
 from autoencoders.quality.baselines import components_for
 from autoencoders.train import judging, report
+from autoencoders.training import MOST_LATENT, SHARE, with_default_latent
 from core.data import ImageSet
 from core.errors import InputError, unknown_name
 from core.layers import layer_table, resolve_layer
@@ -32,12 +33,8 @@ from core.training.splits import training_splits
 
 COLLECT, MEASURE, FIT, JUDGE = "collect", "measure", "fit", "judge"
 TRAIN, VALIDATION = "train", "validation"
-MOST_LATENT, CODE_CHANNELS, DICTIONARY = 256, 64, 8
-"""Default latents: at most so many numbers; channels of a map of codes; entries per channel."""
 NONLINEAR = ("ReLU", "GELU", "SiLU", "BasicBlock", "Bottleneck", "InvertedResidual")
 """Types of the layers that the default ones are chosen from."""
-SHARE = 0.9
-"""Of the variance that the principal components of a default latent explain."""
 
 
 @dataclass(frozen=True)
@@ -189,16 +186,9 @@ class TrainStudy(ClassifierStudy):
     def design(self, layer: str, kind: str, run: RunDirectory) -> Design:
         """Return the design of a kind at a layer, its latent resolved."""
         row = self.measured(layer, run)
-        channels, numbers = int(row["shape"][0]), int(np.prod(row["shape"]))
-        default = {
-            "vqvae": CODE_CHANNELS,
-            "fsq": CODE_CHANNELS,
-            "sae": DICTIONARY * channels,
-        }.get(kind, min(int(row[f"components@{SHARE:g}"]), MOST_LATENT, numbers))
-        latent = self.latent or default
-        return Design(
+        design = Design(
             kind=kind,
-            latent=latent,
+            latent=self.latent or max(1, self.active),
             width=self.width,
             depth=self.depth,
             positions=self.positions,
@@ -209,9 +199,13 @@ class TrainStudy(ClassifierStudy):
             codes=self.codes,
             code_size=self.code_size,
             levels=self.levels,
-            active=min(self.active, latent),
+            active=min(self.active, self.latent) if self.latent else self.active,
             batch_active=self.batch_active,
         )
+        if self.latent is not None:
+            return design
+        shape = [int(side) for side in row["shape"]]
+        return with_default_latent(design, shape, int(row[f"components@{SHARE:g}"]))
 
     def training(self, number: int) -> TrainingSettings:
         """Return the settings of the training with one of the seeds."""
