@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -12,8 +11,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from attacks import craft
-from attacks.defaults import DEFAULT_DIGITS, DEFAULT_PHOTOGRAPHS
 from autoencoders.bottlenecks.gaussian import Gaussian
 from autoencoders.bottlenecks.quantised import Codes, Grid
 from autoencoders.bottlenecks.sparse import Dictionary
@@ -25,16 +22,13 @@ from autoencoders.quality.distances import relative_errors
 from autoencoders.quality.posterior import posterior
 from autoencoders.quality.splicing import loss_recovered, spliced
 from autoencoders.quality.variance import explained_variance
+from autoencoders.train.reference import Reference
 from core.data import ImageSet
-from core.layers import capture
-from core.models import Classifier, evaluating
-from core.randomness import generator
+from core.models import Classifier
 from core.representations import Moments
 from core.representations.streamed import StreamedRows
 
 BASELINES = ("mean", "pca", "nearest")
-MOVED = 200
-"""Examples that are attacked to know how far an attack moves representations."""
 
 
 class Model(Protocol):
@@ -79,10 +73,10 @@ def judged(
     layer: str,
     rows: Rows,
     moments: Moments,
+    known: Reference,
     *,
     seed: int,
     batch_size: int,
-    data: str,
 ) -> pd.DataFrame:
     """Return one row with all that is known of how good a model is, on images it has not seen."""
     labels = np.asarray(images.labels)
@@ -105,10 +99,8 @@ def judged(
         "error_of_norm": float(np.median(errors.norm)),
         "error_of_random": float(np.median(errors.random)),
         "error_of_same_class": float(np.nanmedian(errors.same_class)),
-        "error_of_attack": _of_attack(
-            errors.error, classifier, images, layer, data, seed, batch_size
-        ),
-        **_spliced(model, classifier, images, layer, moments, batch_size),
+        "error_of_attack": known.of_attack(errors.error),
+        **_spliced(model, classifier, images, layer, known, batch_size),
     }
     if isinstance(model, Learnt):
         row |= _latent(model.autoencoder, rows, batch_size)
@@ -117,65 +109,26 @@ def judged(
     return pd.DataFrame(row)
 
 
-def _of_attack(
-    errors: np.ndarray, classifier: Classifier, images: ImageSet, layer: str, data: str, seed: int,
-    batch_size: int,
-) -> float:  # fmt: skip
-    """Return the median error in units of how far PGD moves the representation."""
-    recipe = (DEFAULT_DIGITS if data == "digits" else DEFAULT_PHOTOGRAPHS)[2]
-    count = min(MOVED, len(images))
-    chosen = np.sort(generator(seed, "attacked", "judging").permutation(len(images))[:count])
-    device = next(classifier.parameters(), torch.empty(0)).device
-    x, labels = images.tensors(chosen, device=device)
-    ids = [str(images.ids[i]) for i in chosen]
-    made = craft(classifier, x, labels, recipe, seed=seed, ids=ids, batch_size=batch_size)
-    moved = np.concatenate(
-        [
-            _distances(classifier, layer, x[part], made.images[part].to(x))
-            for part in torch.arange(count).split(batch_size)
-        ]
-    )
-    right = made.clean_correct.cpu().numpy() & (moved > 0)
-    return float(np.median(errors[chosen][right] / moved[right])) if right.any() else float("nan")
-
-
-def _distances(classifier: Classifier, layer: str, before: Tensor, after: Tensor) -> np.ndarray:
-    with torch.no_grad(), evaluating(classifier):
-        first, second = (capture(classifier, [layer], x)[layer] for x in (before, after))
-    found: np.ndarray = (first - second).flatten(1).double().norm(dim=1).cpu().numpy()
-    return found
-
-
 def _spliced(
-    model: Model, classifier: Classifier, images: ImageSet, layer: str, moments: Moments,
+    model: Model, classifier: Classifier, images: ImageSet, layer: str, known: Reference,
     batch_size: int,
 ) -> dict[str, float]:  # fmt: skip
-    """Return what the classifier does with reconstructions, and with two ablations."""
+    """Return what the classifier does with reconstructions."""
 
     def stand_in(output: Tensor) -> Tensor:
         return torch.from_numpy(np.asarray(model(output.cpu().numpy()), np.float32)).to(output)
 
-    mean = torch.tensor(moments.mean)
-    functions: dict[str, Callable[[Tensor], Tensor]] = {
-        "whole": lambda output: output,
-        "model": stand_in,
-        "zero": torch.zeros_like,
-        "mean": lambda output: mean.to(output).expand_as(output).clone(),
-    }
-    found = {
-        name: spliced(classifier, images, layer, function, batch_size=batch_size)
-        for name, function in functions.items()
-    }
-    own, whole = found["model"], found["whole"]
+    found = spliced(classifier, images, layer, stand_in, whole=known.logits, batch_size=batch_size)
+    loss = float(found.cross_entropy.mean())
     return {
-        "accuracy": float(own.right.double().mean()),
-        "accuracy_whole": float(whole.right.double().mean()),
-        "cross_entropy": float(own.cross_entropy.mean()),
-        "cross_entropy_whole": float(whole.cross_entropy.mean()),
-        "divergence": float(own.divergence.mean()),
-        "agreement": float(own.agrees.double().mean()),
-        "recovered_zero": loss_recovered(own, whole, found["zero"]),
-        "recovered_mean": loss_recovered(own, whole, found["mean"]),
+        "accuracy": float(found.right.double().mean()),
+        "accuracy_whole": known.accuracy,
+        "cross_entropy": loss,
+        "cross_entropy_whole": known.cross_entropy,
+        "divergence": float(found.divergence.mean()),
+        "agreement": float(found.agrees.double().mean()),
+        "recovered_zero": loss_recovered(loss, known.cross_entropy, known.cross_entropy_zero),
+        "recovered_mean": loss_recovered(loss, known.cross_entropy, known.cross_entropy_mean),
     }
 
 

@@ -16,7 +16,7 @@ from autoencoders.designs import KINDS, Design
 from autoencoders.fitting import MODEL, Rows, fit
 from autoencoders.model import Autoencoder
 from autoencoders.quality.baselines import components_for
-from autoencoders.train import judging, report
+from autoencoders.train import judging, reference, report
 from autoencoders.training import MOST_LATENT, SHARE, with_default_latent
 from core.data import ImageSet
 from core.errors import InputError, unknown_name
@@ -31,7 +31,7 @@ from core.training.seeding import seeded
 from core.training.settings import TrainingSettings
 from core.training.splits import training_splits
 
-COLLECT, MEASURE, FIT, JUDGE = "collect", "measure", "fit", "judge"
+COLLECT, MEASURE, REFERENCE, FIT, JUDGE = "collect", "measure", "reference", "fit", "judge"
 TRAIN, VALIDATION = "train", "validation"
 NONLINEAR = ("ReLU", "GELU", "SiLU", "BasicBlock", "Bottleneck", "InvertedResidual")
 """Types of the layers that the default ones are chosen from."""
@@ -90,11 +90,12 @@ class TrainStudy(ClassifierStudy):
         return {"classifier": fingerprint(self.classifier), **known}
 
     def units(self) -> list[Unit]:
-        """Return the units: collecting, moments and components, training, judging."""
+        """Return the units: collecting, moments, what to judge beside, training, judging."""
         units = [] if self.stream else [Unit(f"{COLLECT}/{s}", 0, {"split": s}) for s in self.sets]
         for layer in self.layers:
             own = {"layer": layer}
             units.append(Unit(f"{MEASURE}/{file_safe(layer)}", 1, own))
+            units.append(Unit(f"{REFERENCE}/{file_safe(layer)}", 2, own))
             for kind in self.kinds:
                 for number in range(self.seeds):
                     key = f"{file_safe(layer)}/{kind}/{number}"
@@ -117,6 +118,8 @@ class TrainStudy(ClassifierStudy):
         layer = unit.settings["layer"]
         if task == MEASURE:
             return self._measure(layer, run)
+        if task == REFERENCE:
+            return self._reference(layer, run)
         kind, number = unit.settings["kind"], unit.settings["number"]
         if task == FIT:
             return self._fit(layer, kind, number, run)
@@ -170,6 +173,18 @@ class TrainStudy(ClassifierStudy):
                 },
             }
         )
+
+    def _reference(self, layer: str, run: RunDirectory) -> pd.DataFrame:
+        """Measure what all models of a layer are judged beside."""
+        return reference.measured(
+            self.classifier,
+            self.sets[VALIDATION],
+            layer,
+            self.moments(layer, run),
+            data=self.data,
+            seed=self.seed,
+            batch_size=self.batch_size,
+        ).frame()
 
     def moments(self, layer: str, run: RunDirectory) -> Moments:
         """Return the moments of a layer's training representations."""
@@ -298,9 +313,9 @@ class TrainStudy(ClassifierStudy):
             layer,
             self.rows(VALIDATION, layer, run),
             self.moments(layer, run),
+            reference.Reference.of(run.read(f"{REFERENCE}/{file_safe(layer)}")),
             seed=self.seed,
             batch_size=self.batch_size,
-            data=self.data,
         ).assign(layer=layer, kind=kind, number=number)
 
     def summarise(self, run: RunDirectory) -> dict[str, Any]:

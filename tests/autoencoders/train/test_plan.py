@@ -39,7 +39,7 @@ def test_units_collect_before_they_measure_train_and_judge() -> None:
     phases: dict[str, set[int]] = {}
     for unit in study.units():
         phases.setdefault(unit.key.split("/")[0], set()).add(unit.phase)
-    assert phases == {"collect": {0}, "measure": {1}, "fit": {2}, "judge": {3}}
+    assert phases == {"collect": {0}, "measure": {1}, "reference": {2}, "fit": {2}, "judge": {3}}
     fits = [unit for unit in study.units() if unit.key.startswith("fit/")]
     assert len(fits) == 2 * 2 * 2
     assert not any(u.key.startswith("collect/") for u in planned(stream=True).units())
