@@ -7,6 +7,9 @@ import json
 import pandas as pd
 import pytest
 
+from core.errors import InputError
+from landscape.curvature.command import run
+
 QUICK = (
     "--examples", "24", "--matching_pool", "8", "--boundary_steps", "5", "--draws", "2",
     "--probes", "2",
@@ -60,22 +63,27 @@ def test_a_users_own_model_and_images_need_no_line_of_code(command, own_folder):
     assert "eigenvalue@3" not in results
 
 
+def test_a_bad_option_is_told_in_one_sentence(command, tmp_path):
+    ended = command("landscape.curvature", "--method", "exakt", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "did you mean 'exact'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--method", "exakt"), "did you mean 'exact'"),
-        (("--method", "exact", "--model", "digits_patches"), "needs a piecewise-linear network"),
-        (("--boundary_radii", "0,1"), "--boundary_radii"),
-        (("--probes", "1"), "--probes"),
-        (("--boundary_steps", "1"), "--boundary_steps"),
-        (("--spectrum", "0"), "--spectrum"),
+        ({"method": "exact", "model": "digits_patches"}, "needs a piecewise-linear network"),
+        ({"boundary_radii": "0,1"}, "--boundary_radii"),
+        ({"probes": 1}, "--probes"),
+        ({"boundary_steps": 1}, "--boundary_steps"),
+        ({"spectrum": 0}, "--spectrum"),
     ],
 )
-def test_bad_options_are_told_in_one_sentence(command, tmp_path, options, said):
-    ended = command("landscape.curvature", *options, cwd=tmp_path)
-    assert ended.returncode == 2
-    assert said in ended.stderr
-    assert "Traceback" not in ended.stderr
+def test_options_that_do_not_fit_are_refused_before_anything_is_computed(tmp_path, options, said):
+    with pytest.raises(InputError, match=said):
+        run(**options, out=str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -126,7 +126,7 @@ def test_a_users_own_model_and_images_need_no_line_of_code(command, own_folder):
 
 
 # Ten kills of a toy study, which cost less, are in tests/core/studies/test_kills.py.
-@pytest.mark.parametrize("times", [3, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_one_process_two_processes_and_kills_give_the_same_bits(command, tmp_path, times):
     options = (*QUICK, *ATTACKS, *REFERRING, "--examples", "150", "--matching_pool", "50")
     one = command("landscape.flatness", *options, "--out", "one", cwd=tmp_path)

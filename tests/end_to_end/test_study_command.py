@@ -59,6 +59,8 @@ def test_all_parts_make_one_report_that_leads_to_theirs(command, tmp_path):
         assert (tested["matched_p_holm_x"] >= tested["matched_p_holm_y"] - 1e-12).all()
 
 
+# That parts share what they have in common is tested in tests/core/studies/test_parts.py.
+@pytest.mark.slow
 def test_a_part_gets_the_numbers_that_it_gets_alone(command, tmp_path):
     together = command(
         "landscape.study", *SHARED, "--parts", "flatness,slices", *own("flatness", "slices"),
@@ -74,7 +76,7 @@ def test_a_part_gets_the_numbers_that_it_gets_alone(command, tmp_path):
     )
 
 
-@pytest.mark.parametrize("part", ["connectivity", "noise"])
+@pytest.mark.parametrize("part", [pytest.param("connectivity", marks=pytest.mark.slow), "noise"])
 def test_a_part_by_itself_is_a_report_too(part, command, tmp_path):
     ended = command("landscape.study", *SHARED, "--parts", part, *own(part), cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
