@@ -2,7 +2,7 @@
 
 A search on the manifold of an autoencoder needs autoencoders, and these stand on `attacks`. So what
 makes it is known here by its name alone, and so is what identifies the files that its recipe names.
-Nothing else in this package, or in `core`, names a package above it.
+It is the only place in this package, or in `core`, that leads to one above.
 """
 
 from __future__ import annotations
