@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -36,7 +37,13 @@ def _numbers(rows: pd.DataFrame, name: str) -> str:
     """Return a number with its interval for one autoencoder, else the numbers of all."""
     if len(rows) == 1:
         return _band(rows.iloc[0], name)
-    return words.several(words.number(float(v)) for v in rows[name])
+    return _several(words.number(float(v)) for v in rows[name])
+
+
+def _several(said: Iterable[str]) -> str:
+    """Join what is said of each autoencoder; once where it is the same of all."""
+    each = list(said)
+    return each[0] if len(set(each)) == 1 else words.several(each)
 
 
 def _band(row: pd.Series, name: str) -> str:
@@ -44,27 +51,29 @@ def _band(row: pd.Series, name: str) -> str:
 
 
 def _shares(rows: pd.DataFrame) -> str:
-    return words.several(words.percent(float(v)) for v in rows["typical"])
+    return _several(words.percent(float(v)) for v in rows["typical"])
 
 
 def _success(rows: pd.DataFrame, name: str) -> Finding:
     own = _of(rows, name)
-    said = []
-    for row in own.to_dict("records"):
-        if not row["right"]:
-            said.append("no image is classified correctly")
-            continue
-        share = Interval(row["success"], row["success_low"], row["success_high"])
-        said.append(
-            f"{words.count(int(row['fooled']), int(row['right']))} images are fooled "
-            f"({words.interval(share, scale=100, unit='%')})"
-        )
-    lost = words.several(str(int(n)) for n in own["lost"])
+    lost = _several(str(int(n)) for n in own["lost"])
     text = (
-        f"{name[0].upper()}{name[1:]}, {'; '.join(said)}; {lost} of the others are reconstructed as"
-        " another class and were given up."
+        f"{name[0].upper()}{name[1:]}, {words.several(map(_fooled, own.to_dict('records')))}; "
+        f"{lost} of the others are reconstructed as another class and were given up."
     )
+    if len(own) > 1:
+        text += f" Here and below, of {words.counted(len(own), 'autoencoder')} in turn."
     return Finding(text, None, "", name)
+
+
+def _fooled(row: Mapping[Hashable, Any]) -> str:
+    if not row["right"]:
+        return "no image is classified correctly"
+    share = Interval(row["success"], row["success_low"], row["success_high"])
+    return (
+        f"{words.count(int(row['fooled']), int(row['right']))} images are fooled "
+        f"({words.interval(share, scale=100, unit='%')})"
+    )
 
 
 def _errors(rows: pd.DataFrame) -> str:
@@ -115,16 +124,13 @@ def _claim(compared: pd.DataFrame, measure: str) -> bool:
 
 
 def _caution(rows: pd.DataFrame) -> Finding:
-    own, plain = _of(rows, groups.SEARCH), _of(rows, groups.RECONSTRUCTION)
+    plain = _of(rows, groups.RECONSTRUCTION)
+    own_z = _several(words.number(float(v)) for v in _of(rows, groups.SEARCH)["own_z"])
     text = (
         "How to read it: whatever a decoder makes is smoother than genuine images, and "
         "reconstructed better: mere reconstructions have a median z-score of "
         f"{_numbers(plain, 'z')} and a residual of {_numbers(plain, 'residual')}, before any "
         "search. By its own autoencoder the search's examples would have a z-score of "
-        f"{_numbers_plain(own, 'own_z')}, which says nothing."
+        f"{own_z}, which says nothing."
     )
     return Finding(text, None, "", groups.RECONSTRUCTION)
-
-
-def _numbers_plain(rows: pd.DataFrame, name: str) -> str:
-    return words.several(words.number(float(v)) for v in rows[name])

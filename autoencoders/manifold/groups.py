@@ -20,7 +20,7 @@ COMPARED = (GENUINE, RECONSTRUCTION, CONTROL, *EQUAL.values())
 STYLES = {
     RECONSTRUCTION: GroupStyle("#7A6A00", ">"),
     SEARCH: GroupStyle("#332288", "o"),
-    NOISY_SEARCH: GroupStyle("#56B4E9", "P"),
+    NOISY_SEARCH: GroupStyle("#882255", "<"),
     EQUAL["linf"]: GroupStyle("#D55E00", "s"),
     EQUAL["l2"]: GroupStyle("#CC79A7", "D"),
 }
