@@ -130,8 +130,9 @@ def test_neither_the_batch_nor_the_order_changes_a_result(noisy):
 
     def found(rows, batch_size):
         return search(
-            classifier, autoencoder, images[rows], labels[rows], radius=2, steps=8, noisy=noisy,
-            stop=True, ids=[names[i] for i in rows.tolist()], batch_size=batch_size, seed=5,
+            classifier, autoencoder, images[rows], labels[rows], radius=1, step_size=0.6, steps=8,
+            noisy=noisy, stop=noisy is not None, ids=[names[i] for i in rows.tolist()],
+            batch_size=batch_size, seed=5,
         )  # fmt: skip
 
     every = torch.arange(len(images))
