@@ -21,6 +21,7 @@ from autoencoders.fitting import MODEL, fit
 from autoencoders.manifold import groups, report
 from autoencoders.manifold.making import equal_success, made_by, reconstructed, success_of
 from autoencoders.manifold.measuring import Batches, Instruments, measured
+from autoencoders.manifold.options import NONE, resolved
 from autoencoders.model import Autoencoder
 from autoencoders.quality.baselines import components_for
 from autoencoders.training import SHARE, with_default_latent
@@ -39,7 +40,6 @@ from core.training.settings import TrainingSettings
 from core.training.splits import hold_out, training_splits
 
 FIT, CRAFT, REFERENCE, MEASURE = "fit", "craft", "reference", "measure"
-NONE = "none"
 REFERENCES = 1000
 """The most genuine images that the scales are taken from."""
 LEAST_REFERENCES = 10
@@ -318,8 +318,6 @@ class ManifoldStudy(ClassifierStudy):
 
 def plan(**options: Any) -> ManifoldStudy:
     """Check the options of `run` and resolve its defaults, see `autoencoders.manifold.options`."""
-    from autoencoders.manifold.options import resolved
-
     study = ManifoldStudy(**resolved(options))
     study.training(0)
     if study.autoencoder is None:
