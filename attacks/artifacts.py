@@ -196,11 +196,12 @@ def save_crafted(
     seed: int,
     classifier: str,
     data: str,
+    name: str | None = None,
 ) -> Path:
     """Write the examples that a study crafted by one recipe as a file for `--adversarial`.
 
     Args:
-        folder: where the file goes; its name is the recipe's.
+        folder: where the file goes.
         table: a row per example: `id`, `label`, the image as `attacks.tables.with_images` puts it
             there and, where there are any, `target` and `radii`.
         shape: of an image.
@@ -208,6 +209,7 @@ def save_crafted(
         seed: of their random numbers.
         classifier: the classifier's fingerprint.
         data: the image set's fingerprint.
+        name: of the file, without its suffix; default: the recipe's.
     """
     recipe = parse(recipe)
     made = AdversarialSet(
@@ -221,7 +223,7 @@ def save_crafted(
         classifier=classifier,
         data=data,
     )
-    return save_adversarial(folder / f"{file_safe(str(recipe))}.safetensors", made)
+    return save_adversarial(folder / f"{name or file_safe(str(recipe))}.safetensors", made)
 
 
 def load_adversarial(path: str | Path, *, argument: str = "--adversarial") -> AdversarialSet:

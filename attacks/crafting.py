@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from attacks import (
     apgd,
     autoattack,
+    elsewhere,
     fab,
     gradient_ascent,
     minimum_norm,
@@ -46,6 +47,7 @@ MAKERS: dict[str, Callable[[Task], Outcome]] = {
     "fab": fab.make,
     "square": square.make,
     "autoattack": autoattack.make,
+    "manifold": elsewhere.maker("manifold"),
     "noise": noise.make,
     "shuffled": shuffled.make,
     **dict.fromkeys(ZOO, zoo.make),

@@ -13,7 +13,7 @@ collected weights bring their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol, cast
@@ -231,19 +231,20 @@ def evaluated_noisily(
     counting: Counting,
     state: State,
     ids: Sequence[str],
+    seen_as: Callable[[Tensor], Tensor] | None = None,
 ) -> Evaluation:
     """Evaluate a state whose rows are all at the same step, with the step's noisy classifier.
 
     The reference judges what no step follows and what the attack wants judged: one more forward
     pass. All but the gradients is the reference's then; what it has not judged has not won, and is
-    never kept as the best.
+    never kept as the best. With `seen_as` both see the points changed by this function.
     """
     if bool(state.last.all()):
-        return evaluated(attack, counting, state, state.points, ids, False)
+        return evaluated(attack, counting, state, state.points, ids, False, seen_as)
     climbing = cast(NoisyAttack, attack)
     with drawn(noisy, counting, climbing.draw(state)):
-        climbed = evaluated(attack, counting, state, state.points, ids, True)
-    return judged_by_reference(climbed, climbing, counting, state, ids)
+        climbed = evaluated(attack, counting, state, state.points, ids, True, seen_as)
+    return judged_by_reference(climbed, climbing, counting, state, ids, seen_as)
 
 
 @contextmanager
@@ -258,14 +259,19 @@ def drawn(noisy: NoisyClassifier, counting: Counting, step: int) -> Iterator[Non
 
 
 def judged_by_reference(
-    climbed: Evaluation, attack: NoisyAttack, counting: Counting, state: State, ids: Sequence[str]
+    climbed: Evaluation,
+    attack: NoisyAttack,
+    counting: Counting,
+    state: State,
+    ids: Sequence[str],
+    seen_as: Callable[[Tensor], Tensor] | None = None,
 ) -> Evaluation:
     """Return what the reference finds at the points, with the gradients found elsewhere.
 
     Where the attack does not want them judged they have not won, and are never kept as the best.
     """
     if attack.judged(state):
-        judged = evaluated(attack, counting, state, state.points, ids, False)
+        judged = evaluated(attack, counting, state, state.points, ids, False, seen_as)
         return replace(judged, gradients=climbed.gradients)
     return replace(
         climbed,

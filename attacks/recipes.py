@@ -6,7 +6,8 @@ equal recipe. The grammar, in full:
 
     recipe  = name [ "(" [ setting { "," setting } ] ")" ]
     setting = name "=" value
-    value   = number | number "/" number | true | false | name | recipe
+    value   = number | number "/" number | true | false | name | recipe | path
+    path    = "'" characters other than "'" "'", or the same between double quotes
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from core.errors import InputError, unknown_name
 
 TOKEN = re.compile(
     r"\s*(?:(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
-    r"|(?P<name>[A-Za-z_]\w*)|(?P<mark>[(),=/]))",
+    r"|(?P<name>[A-Za-z_]\w*)|(?P<path>'[^']+'|\"[^\"]+\")|(?P<mark>[(),=/]))",
     re.ASCII,
 )
 Value = Any
+MAIN = ("norm", "eps", "radius")
+"""The settings that names of recipes give first, without saying what they are."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +172,8 @@ def label(recipe: Recipe) -> str:
     """Return a short name for figures and tables, for instance `PGD linf 8/255`.
 
     Defaults are left out, but for the scale of noise in a classifier's parameters. It tells what
-    is made, not at what cost: whether examples stop at their first success is left out, so that two
-    recipes may share a name.
+    is made, not at what cost: whether examples stop at their first success is left out, and so are
+    the paths of files, so that two recipes may share a name.
 
     >>> label(parse("pgd(eps=8/255)")), label(parse("minnorm(steps=200)"))
     ('PGD linf 8/255', 'minimum-norm l2, steps=200')
@@ -182,11 +185,12 @@ def label(recipe: Recipe) -> str:
     if like is not None:
         return f"{form.title} like {label(like)}"
     values = dict(recipe.settings)
-    main = [_text(values[key]) for key in ("norm", "eps") if values.get(key) is not None]
+    main = [_text(values[key]) for key in MAIN if values.get(key) is not None]
     others = [
         f", {setting.name}={_text(values[setting.name])}"
         for setting in form.settings
-        if setting.name not in ("norm", "eps", "like", "stop", "patience")
+        if setting.name not in (*MAIN, "like", "stop", "patience")
+        and setting.kind != "path"
         and values[setting.name] is not None
         and (setting.name == "noise_scale" or values[setting.name] != _default(setting, values))
     ]
@@ -201,7 +205,7 @@ def slug(recipe: Recipe) -> str:
     """
     shown = recipe.get("like") or recipe
     parts = [recipe.name, *([shown.name] if shown is not recipe else [])]
-    parts += [_text(shown[key]) for key in ("norm", "eps") if shown.get(key) is not None]
+    parts += [_text(shown[key]) for key in MAIN if shown.get(key) is not None]
     digest = hashlib.sha256(recipe.full.encode()).hexdigest()[:8]
     return "-".join([*(re.sub(r"[^a-z0-9.]+", "_", part.lower()) for part in parts), digest])
 
@@ -211,7 +215,17 @@ def _default(setting: Setting, values: dict[str, Value]) -> Value:
 
 
 def _written(name: str, settings: list[tuple[str, Value]]) -> str:
-    return f"{name}({', '.join(f'{key}={_text(value)}' for key, value in settings)})"
+    kinds = {setting.name: setting.kind for setting in FORMS[name].settings}
+    said = (
+        f"{key}={_quoted(value) if kinds[key] == 'path' else _text(value)}"
+        for key, value in settings
+    )
+    return f"{name}({', '.join(said)})"
+
+
+def _quoted(path: str) -> str:
+    """Write a path, which holds at most one kind of quotation marks, between the other."""
+    return f'"{path}"' if "'" in path else f"'{path}'"
 
 
 def _text(value: Value) -> str:
@@ -290,14 +304,19 @@ class _Reader:
                     raise self.error(f"{key} is given twice")
                 self.take("=", f"'=' after {key}")
                 setting = form.by_name[key]
-                given[key] = self.checked(setting, name, self.value(setting.kind == "recipe"))
+                given[key] = self.checked(setting, name, self.value(setting.kind))
                 if self.peek() != ")":
                     self.take(",", "',' or ')'")
             self.take(")", "')'")
         return self.filled(form, given)
 
-    def value(self, recipe: bool) -> Value:
-        """Read a number, a fraction, true or false, a word, or a recipe, if one may stand here."""
+    def value(self, kind: str) -> Value:
+        """Read a number, a fraction, true or false, a word, a path or a recipe.
+
+        A path or a recipe only where the setting is of that kind.
+        """
+        if kind == "path":
+            return self.take("path", "a path in quotation marks")[1:-1]
         if self.at < len(self.tokens) and self.tokens[self.at][0] == "number":
             number = self.number()
             if self.peek() != "/":
@@ -310,7 +329,7 @@ class _Reader:
         word = self.take("name", "a value")
         if word in ("true", "false"):
             return word == "true"
-        if self.peek() == "(" or (recipe and word in FORMS):
+        if self.peek() == "(" or (kind == "recipe" and word in FORMS):
             self.at -= 1
             return self.recipe()
         return word

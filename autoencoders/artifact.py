@@ -82,7 +82,8 @@ def load_autoencoder(
         shape, origin = tuple(about["shape"]), Origin(**about["origin"])
     except (KeyError, TypeError) as error:
         raise InputError(f"--autoencoder: {path} is not an autoencoder ({error}).") from error
-    autoencoder = Autoencoder(design, Moments(1, np.zeros(shape), np.ones(shape)))
+    with torch.random.fork_rng(devices=[]):  # whose first weights are drawn, and overwritten
+        autoencoder = Autoencoder(design, Moments(1, np.zeros(shape), np.ones(shape)))
     try:
         autoencoder.load_state_dict(tensors)
     except RuntimeError as error:

@@ -9,6 +9,8 @@ from core.errors import InputError, unknown_name
 from core.options import positive, within
 
 KINDS = ("ae", "dae", "vae", "vqvae", "fsq", "sae")
+VECTORS = ("ae", "dae", "vae")
+"""Kinds whose latent is a vector that may be anywhere: one can move in it."""
 MAPPED = ("vqvae", "fsq")
 """Kinds whose latent is a map of codes, a vector for each position."""
 TITLES = {

@@ -233,7 +233,7 @@ class _Task:
             epoch=epoch + 1,
             train_loss=total / steps,
             train_explained=1 - unexplained / steps,
-            explained_variance=self._explained(),
+            explained_variance=self._look_at_validation(),
             learning_rate=rate,
             rows_per_second=steps * self.plan.batch / (trained - started),
             seconds=time.perf_counter() - started,
@@ -258,16 +258,22 @@ class _Task:
         numbers = {name: float(number) for name, number in loss.numbers.items()}
         return value, float(loss.unexplained), numbers, rate
 
-    def _explained(self) -> float:
-        """Return the explained variance of the validation representations."""
+    def _look_at_validation(self) -> float:
+        """Return the explained variance of the validation representations, and note the spread."""
         left = whole = 0.0
+        latents = []
         mean = self.autoencoder.standardise.mean.double().cpu().numpy()
         with torch.no_grad(), evaluating(self.autoencoder):
             for _, rows in self.validation_rows.batches(self.settings.batch_size):
                 exact = rows.astype(np.float64)
-                found = self.autoencoder(torch.from_numpy(rows).float().to(self.device))
+                latent = self.autoencoder.encode(torch.from_numpy(rows).float().to(self.device))
+                found = self.autoencoder.decode(latent)
+                if self.autoencoder.spread is not None:
+                    latents.append(latent.double().cpu())
                 left += float(np.square(exact - found.double().cpu().numpy()).sum())
                 whole += float(np.square(exact - mean).sum())
+        if self.autoencoder.spread is not None:
+            self.autoencoder.spread.copy_(torch.cat(latents).std(0))
         return 1 - left / whole if whole > 0 else math.nan
 
     def _diverged(self, value: float, epoch: int, step: int) -> InputError:

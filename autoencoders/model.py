@@ -14,7 +14,7 @@ from autoencoders.bottlenecks.latent import Latent
 from autoencoders.bottlenecks.plain import Plain
 from autoencoders.bottlenecks.quantised import Codes, Grid
 from autoencoders.bottlenecks.sparse import Dictionary
-from autoencoders.designs import Design
+from autoencoders.designs import VECTORS, Design
 from autoencoders.networks import (
     encoder_and_decoder,
     map_encoder_and_decoder,
@@ -44,6 +44,11 @@ class Autoencoder(nn.Module):
 
     In eval mode it draws nothing: the latent of a VAE is the posterior's mean.
 
+    `spread`, `(latent,)`, is the standard deviation of each number of the latent over genuine
+    representations that were not trained on, found in training and kept with the weights: the
+    latent's own unit of length. It is 0 before any training; kinds whose latent is no vector have
+    none.
+
     Args:
         design: its kind and size.
         moments: of the representations it is trained on; their shape is the layer's.
@@ -52,9 +57,13 @@ class Autoencoder(nn.Module):
         InputError: a design that does not suit the layer's shape.
     """
 
+    spread: Tensor | None
+
     def __init__(self, design: Design, moments: Moments) -> None:
         super().__init__()
         self.design = design
+        vector = design.kind in VECTORS
+        self.register_buffer("spread", torch.zeros(design.latent) if vector else None)
         self.shape: tuple[int, ...] = tuple(moments.mean.shape)
         self.standardise = Standardiser(moments)
         self.bottleneck: nn.Module

@@ -11,12 +11,14 @@ from core.errors import InputError
 
 Number = TypeVar("Number", int, float)
 _CLOSING = {"(": ")", "[": "]"}
+_QUOTES = "'\""
 
 
 def split_list(value: Sequence[str] | str | None, argument: str) -> list[str]:
     """Return the items of a list given as a list, or as one text with commas between the items.
 
-    Commas inside brackets belong to the item; `None` is the empty list.
+    Commas inside brackets belong to the item, and whatever stands between quotation marks inside
+    brackets; `None` is the empty list.
 
     Raises:
         InputError: unbalanced brackets, an empty item, or an item that is no text.
@@ -34,10 +36,15 @@ def split_list(value: Sequence[str] | str | None, argument: str) -> list[str]:
     items = [""]
     expected: list[str] = []
     for character in value:
-        if character == "," and not expected:
+        if expected and expected[-1] in _QUOTES:
+            if character == expected[-1]:
+                expected.pop()
+        elif expected and character in _QUOTES:
+            expected.append(character)
+        elif character == "," and not expected:
             items.append("")
             continue
-        if character in _CLOSING:
+        elif character in _CLOSING:
             expected.append(_CLOSING[character])
         elif character in _CLOSING.values() and (not expected or expected.pop() != character):
             raise InputError(f"{argument}: {character!r} without its partner in {value!r}.")

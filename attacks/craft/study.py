@@ -17,6 +17,7 @@ from attacks.craft import report
 from attacks.craft.others import load_others, other_specs
 from attacks.crafted_shards import CRAFT
 from attacks.crafting import craft
+from attacks.elsewhere import files_of
 from attacks.masking import masking_checks
 from attacks.recipe_lists import default_recipes, recipe_list, unique_labels
 from attacks.tables import IMAGE, images_of, with_images
@@ -55,9 +56,9 @@ class CraftStudy(ClassifierStudy):
         return unique_labels(self.attacks)
 
     def identity(self) -> dict[str, str]:
-        """Return what classifiers and images contain."""
+        """Return what classifiers, images and files that recipes name contain."""
         prints = {f"other {name}": fingerprint(net) for name, net in self.other_classifiers.items()}
-        return {**super().identity(), **prints}
+        return {**super().identity(), **files_of(self.attacks), **prints}
 
     @cached_property
     def other_classifiers(self) -> dict[str, Classifier]:

@@ -25,7 +25,7 @@ class Setting:
 
     Attributes:
         name: as it is written in a recipe.
-        kind: `number`, `integer`, `flag`, `choice` or `recipe`.
+        kind: `number`, `integer`, `flag`, `choice`, `path` or `recipe`.
         help: what it does, with its unit.
         default: a value, a function of the other settings' values, or `...` if one must be given.
         least: the smallest valid number.
@@ -56,6 +56,9 @@ class Setting:
         if self.kind == "recipe":
             attack = value is not None and not getattr(value, "control", True)
             return None if attack else "a recipe of an attack, such as pgd(norm=linf, eps=8/255)"
+        if self.kind == "path":
+            fits = isinstance(value, str) and value and not {"'", '"'} <= set(value)
+            return None if fits else "the path of a file, without both kinds of quotation marks"
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if self.kind == "integer":
             is_number = is_number and isinstance(value, int)

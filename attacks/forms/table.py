@@ -12,7 +12,12 @@ from attacks.recipes import Recipe, parse
 from core.errors import InputError
 
 BEGIN, END = "<!-- attacks: begin -->", "<!-- attacks: end -->"
-STARTS = ("", "(eps=8/255)", "(like=pgd(eps=8/255))")
+STARTS = (
+    "",
+    "(eps=8/255)",
+    "(like=pgd(eps=8/255))",
+    "(autoencoder='model.safetensors')",
+)
 COMMON = ("norm", "eps", "noisy", "noise_scale", "targeted")
 
 

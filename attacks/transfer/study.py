@@ -12,6 +12,7 @@ import pandas as pd
 
 from attacks.crafted_shards import CRAFT
 from attacks.defaults import TRANSFER_EPS, transfer_recipes
+from attacks.elsewhere import files_of
 from attacks.recipes import Recipe, parse
 from attacks.transfer import report
 from attacks.transfer.classifiers import Member, check_together, loaded, member_of, members
@@ -56,11 +57,11 @@ class TransferStudy(ImageStudy):
     command = "attacks.transfer"
 
     def identity(self) -> dict[str, str]:
-        """Return what classifiers, images and flatness runs contain."""
+        """Return what classifiers, images, flatness runs and files that recipes name contain."""
         known = {"images": self.all_images.fingerprint}
         known |= {f"classifier {name}": print_ for name, print_ in self.fingerprints.items()}
         known |= {f"flatness {run}": digest for run, digest in self.landscapes.digests.items()}
-        return known
+        return known | files_of(self.attacks)
 
     @cached_property
     def members(self) -> dict[str, Member]:

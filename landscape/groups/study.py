@@ -20,6 +20,7 @@ from torch import Tensor
 
 from attacks import AdversarialSet, craft, label, load_adversarial, parse, verify
 from attacks.crafted_shards import CRAFT, crafted_shards
+from attacks.elsewhere import files_of
 from attacks.recipe_lists import is_control, without_twins
 from attacks.tables import IMAGE, images_of, with_images
 from core.data import ImageSet
@@ -69,8 +70,8 @@ class GroupStudy(ClassifierStudy):
     controls: tuple[str, ...]
 
     def identity(self) -> dict[str, str]:
-        """Return what classifier, images and adversarial files contain."""
-        known = super().identity()
+        """Return what classifier, images, adversarial files and files that recipes name contain."""
+        known = {**super().identity(), **files_of(self.attacks)}
         for file in self.adversarial:
             known[f"adversarial {file}"] = sha256(Path(file).read_bytes()).hexdigest()
         return known

@@ -13,6 +13,7 @@ import pandas as pd
 from attacks import label, parse
 from attacks.craft.others import load_others, other_specs
 from attacks.crafting import RECORDED
+from attacks.elsewhere import files_of
 from attacks.recipes import Recipe
 from core.errors import InputError
 from core.models import Classifier, fingerprint, resolve_device
@@ -76,9 +77,9 @@ class NoiseStudy(GroupStudy):
         return {k: v for k, v in super().settings().items() if k != "adversarial"}
 
     def identity(self) -> dict[str, str]:
-        """Return what classifiers and images contain."""
+        """Return what classifiers, images and files that recipes name contain."""
         prints = {f"other {name}": fingerprint(net) for name, net in self.other_classifiers.items()}
-        return {**super().identity(), **prints}
+        return {**super().identity(), **files_of(self.attacks), **prints}
 
     @cached_property
     def other_classifiers(self) -> dict[str, Classifier]:

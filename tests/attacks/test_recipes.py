@@ -107,7 +107,13 @@ def test_the_canonical_string_is_short_and_exact(text, canonical):
         ("pgd(8/255)", ["name of a setting", "'8'"]),
         ("pgd(eps=1) pgd", ["nothing may follow"]),
         ("pgd(eps=1; steps=3)", ["cannot read ';'"]),
-        ("__import__('os')", ["cannot read"]),
+        ("__import__('os')", ["unknown name '__import__'"]),
+        ("manifold(autoencoder=model)", ["a path in quotation marks", "'model'"]),
+        ("manifold(autoencoder='')", ["cannot read"]),
+        ("manifold(autoencoder='a'b')", ["cannot read"]),
+        ("manifold()", ["manifold needs autoencoder", "model.safetensors"]),
+        ("manifold(autoencoder='a', radius=0)", ["radius of manifold", "above 0"]),
+        ("pgd(eps='8/255')", ["a value", "'8/255'"]),
         ("", ["name of an attack"]),
         ("pgd(eps=1, restarts=2, random_start=false)", ["restarts need random_start=true"]),
         ("noise()", ["eps", "like"]),
@@ -137,6 +143,9 @@ def test_digits_without_end_are_refused_not_computed():
         parse(f"pgd(eps=1, steps={'9' * 6000})")
 
 
+CHOICES = {c for s in FORMS["manifold"].settings for c in s.choices}
+
+
 def values_of(name: str) -> st.SearchStrategy[dict]:
     positive = st.one_of(
         st.floats(1e-12, 1e12, allow_subnormal=False),
@@ -148,6 +157,8 @@ def values_of(name: str) -> st.SearchStrategy[dict]:
             return st.sampled_from(setting.choices)
         if setting.kind == "flag":
             return st.booleans()
+        if setting.kind == "path":
+            return st.sampled_from(("model.safetensors", "a (1), b/it's.safetensors", 'c"d'))
         if setting.kind == "integer":
             return st.integers(int(max(setting.least, 2)), int(min(setting.most, 1000)))
         if setting.most == float("inf"):
@@ -156,12 +167,14 @@ def values_of(name: str) -> st.SearchStrategy[dict]:
         return st.floats(low, setting.most, exclude_min=open_below, allow_subnormal=False)
 
     given = {s.name: valid(s) for s in FORMS[name].settings if s.kind != "recipe"}
-    needed = {name: given.pop(name) for name in ("eps",) if name in given}
+    needed = {name: given.pop(name) for name in ("eps", "autoencoder") if name in given}
     return st.fixed_dictionaries(needed, optional=given)
 
 
 def written(name: str, values: dict) -> str:
     def text(value: object) -> str:
+        if isinstance(value, str) and name == "manifold" and value not in CHOICES:
+            return f'"{value}"' if "'" in value else f"'{value}'"
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     return f"{name}({', '.join(f'{k}={text(v)}' for k, v in values.items())})"
@@ -231,6 +244,11 @@ def test_slugs_are_safe_and_tell_recipes_apart(one, other):
         ("pgd(eps=8/255, steps=100, stop=false)", "PGD linf 8/255, steps=100"),
         ("fgsm(norm=l2, eps=0.5)", "FGSM l2 0.5"),
         ("minnorm", "minimum-norm l2"),
+        ("manifold(autoencoder='a/b.safetensors', radius=2)", "on-manifold l2 2"),
+        (
+            "manifold(autoencoder='a', noisy=filter)",
+            "on-manifold l2 3, noisy=filter, noise_scale=0.1",
+        ),
         ("noise(like=pgd(eps=8/255))", "noise like PGD linf 8/255"),
         ("noise(eps=8/255)", "noise linf 8/255"),
     ],

@@ -26,6 +26,8 @@ from core.options import (
             ["fgsm(eps=1/255)", "pgd(norm=linf, eps=8/255)"],
         ),
         ("a(b(1, 2), [3, 4]), c", ["a(b(1, 2), [3, 4])", "c"]),
+        ("a(b='c), [d'), \"e", ["a(b='c), [d')", '"e']),
+        ('a(b="it\'s (1"), c', ['a(b="it\'s (1")', "c"]),
         (["a(1, 2)", " b "], ["a(1, 2)", "b"]),
     ],
 )
@@ -34,7 +36,7 @@ def test_lists_are_split_at_commas_outside_brackets(value: object, expected: lis
 
 
 @pytest.mark.parametrize(
-    "value", ["a,,b", "a,", "pgd(eps=1", "pgd)eps", "a(]", ["a", ""], ["a", 1]]
+    "value", ["a,,b", "a,", "pgd(eps=1", "pgd)eps", "a(]", "a(b='c)", ["a", ""], ["a", 1]]
 )
 def test_a_list_that_cannot_be_split_is_refused_by_name(value: object) -> None:
     with pytest.raises(InputError, match=r"^--attacks: "):
