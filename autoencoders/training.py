@@ -48,6 +48,7 @@ def train_autoencoder(
     dtype: str = "float32",
     batch_size: int = 256,
     watchers: Sequence[Watcher] = (),
+    default_latent: bool = False,
 ) -> tuple[Autoencoder, Origin]:
     """Train an autoencoder of a classifier's representations, or go on where it was stopped.
 
@@ -67,6 +68,7 @@ def train_autoencoder(
         dtype: of the collected representations: float32, or float16 at half the size.
         batch_size: images in a forward pass of the classifier.
         watchers: told of each step and epoch.
+        default_latent: give a design the default latent of its kind in place of its own.
 
     Returns:
         The autoencoder, frozen and in eval mode, and of what it is: what `load_autoencoder` gives
@@ -92,7 +94,7 @@ def train_autoencoder(
         for name, images in (("train", train), ("validation", validation))
     )
     found = moments(rows, batch_size=batch_size)
-    if isinstance(design, str):
+    if isinstance(design, str) or default_latent:
         (count,) = components_for(rows, found, (SHARE,))
         wanted = with_default_latent(wanted, found.mean.shape, count)
     device = next(classifier.parameters()).device

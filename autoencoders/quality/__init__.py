@@ -12,6 +12,7 @@ _NAMES: dict[str, str | None] = {
     "explained_variance": "autoencoders.quality.variance",
     "relative_errors": "autoencoders.quality.distances",
     "spliced": "autoencoders.quality.splicing",
+    "logits_with": "autoencoders.quality.splicing",
     "MeanModel": "autoencoders.quality.baselines",
     "PrincipalComponents": "autoencoders.quality.baselines",
     "NearestExample": "autoencoders.quality.baselines",

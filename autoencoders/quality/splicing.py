@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.data import ImageSet
-from core.layers import replacing
+from core.layers import capture, replacing
 from core.losses import cross_entropy
 from core.models import Classifier, evaluating
 
@@ -85,6 +85,44 @@ def logits(classifier: Classifier, images: ImageSet, *, batch_size: int = 256) -
         return torch.cat(
             [classifier(x).cpu() for x, _ in images.batches(batch_size, device=device)]
         )
+
+
+def logits_with(classifier: Classifier, layer: str, rows: Tensor, images: Tensor) -> Tensor:
+    """Return the logits of images where given representations stand in for a layer's output.
+
+    Gradients flow to the representations.
+
+    Args:
+        classifier: in eval mode.
+        layer: its name, see `core.layers`.
+        rows: `(n, ...)` in place of the layer's output.
+        images: `(n, c, h, w)`; where all of the classifier goes through the layer (`is_cut`), they
+            have no influence.
+
+    Returns:
+        `(n, classes)`.
+    """
+    with replacing(classifier, layer, lambda output: rows.to(output)):
+        logits: Tensor = classifier(images)
+    return logits
+
+
+def is_cut(classifier: Classifier, layer: str, images: Tensor) -> bool:
+    """Say whether a layer's output alone decides what the classifier answers.
+
+    It does not inside a residual block, where the image goes another way, too. Tried out: of two
+    images with the representation of the first, both have to get the same logits.
+
+    Args:
+        classifier: on the device of the images.
+        layer: its name.
+        images: two different ones, `(2, c, h, w)`.
+    """
+    with torch.no_grad(), evaluating(classifier):
+        rows = capture(classifier, [layer], images)[layer]
+        rows = rows[:1].repeat(2, *[1] * (rows.ndim - 1))
+        first, second = logits_with(classifier, layer, rows, images)
+    return bool(torch.allclose(first, second, rtol=1e-4, atol=1e-5))
 
 
 def loss_recovered(spliced: float, whole: float, ablated: float) -> float:

@@ -5,6 +5,8 @@ from core.lazy import attach
 _NAMES: dict[str, str | None] = {
     "sample": "autoencoders.sampling.chains",
     "Chains": "autoencoders.sampling.chains",
+    "Preconditioned": "autoencoders.sampling.preconditioning",
+    "guided": "autoencoders.sampling.guided",
     "around": "autoencoders.sampling.moves",
     "linear": "autoencoders.sampling.moves",
     "spherical": "autoencoders.sampling.moves",

@@ -46,6 +46,17 @@ class Chains:
     divergent: Tensor
     gradients: int
 
+    def select(self, chains: slice) -> Chains:
+        """Return some of the chains."""
+        return Chains(
+            self.draws[:, chains],
+            self.log_density[:, chains],
+            self.acceptance[chains],
+            self.steps[chains],
+            self.divergent[chains],
+            self.gradients,
+        )
+
     def r_hat(self) -> np.ndarray:
         """Return the split R-hat of every number of a point, `(...)`; see `split_r_hat`."""
         found: np.ndarray = np.asarray(split_r_hat(self.draws.double().cpu().numpy()))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from autoencoders.artifact import Origin, load_autoencoder
 from autoencoders.designs import KINDS, Design
@@ -21,7 +22,7 @@ from autoencoders.training import MOST_LATENT, SHARE, with_default_latent
 from core.data import ImageSet
 from core.errors import InputError, unknown_name
 from core.layers import layer_table, resolve_layer
-from core.models import fingerprint, resolve_device
+from core.models import Classifier, fingerprint, resolve_device
 from core.options import float_list, positive, split_list, within
 from core.representations import Moments, collect, moments, open_collection
 from core.representations.streamed import StreamedRows
@@ -390,12 +391,20 @@ def _layers(study: TrainStudy, given: Sequence[str] | str | None) -> tuple[str, 
     if names:
         return tuple(dict.fromkeys(resolve_layer(study.classifier, name) for name in names))
     image, _ = study.sets[VALIDATION].tensors([0], device=study.device)
-    table = layer_table(study.classifier, image)
+    inner = inner_layers(study.classifier, image)
+    picked = [inner[len(inner) // 3], inner[(2 * len(inner)) // 3]] if len(inner) > 1 else inner
+    return tuple(dict.fromkeys(["input", *picked]))
+
+
+def inner_layers(classifier: Classifier, image: Tensor) -> list[str]:
+    """Return the layers that default ones are chosen from, in the order of the forward pass.
+
+    Those that end a nonlinear step and give a vector or a map; without any, all layers inside.
+    """
+    table = layer_table(classifier, image)
     nonlinear = [
         row.name
         for row in table
         if row.type in NONLINEAR and row.shape is not None and len(row.shape) in (1, 3)
     ]
-    inner = nonlinear or [row.name for row in table[1:-1] if row.shape is not None]
-    picked = [inner[len(inner) // 3], inner[(2 * len(inner)) // 3]] if len(inner) > 1 else inner
-    return tuple(dict.fromkeys(["input", *picked]))
+    return nonlinear or [row.name for row in table[1:-1] if row.shape is not None]

@@ -26,6 +26,7 @@ _NAMES: dict[str, str | None] = {
     "expected_jaccard": "core.statistics.agreement",
     "holm": "core.statistics.multiplicity",
     "auc": "core.statistics.discrimination",
+    "auc_difference": "core.statistics.discrimination",
     "clopper_pearson": "core.statistics.proportions",
     "wilson": "core.statistics.proportions",
     "spearman": "core.statistics.association",
