@@ -31,7 +31,7 @@ def run(
     scales: list[float] | str = "0.25,0.5,1,2",
     chains: int = 4,
     classes: int = 10,
-    draws: int = 300,
+    draws: int = 400,
     warmup: int = 200,
     leapfrog: int = 1,
     temperature: float = 1.0,

@@ -8,6 +8,7 @@ from textwrap import fill
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 
 from autoencoders.explore.comparing import twins
 from autoencoders.explore.measuring import BASELINE, DETECTORS
@@ -55,7 +56,7 @@ def where(
             if len(ours)
             else (np.empty((0, 2)), np.empty((0, 2)))
         )
-        ax.plot(*cloud.T, ".", color="0.8", markersize=2, zorder=1)
+        ax.plot(*cloud.T, ".", color="0.8", markersize=2, zorder=1, rasterized=True)
         for k, centre in centres.items():
             ax.annotate(
                 str(class_names[k])[:12], centre, fontsize=8, ha="center", va="center",
@@ -64,9 +65,11 @@ def where(
         look = looks[title]
         if group != GENUINE:
             segments = np.stack([before, here], 1)
-            for start, end in segments[:60]:
-                ax.plot(*np.stack([start, end]).T, color=look.color, alpha=0.25, linewidth=0.7,
-                        zorder=2)  # fmt: skip
+            ax.add_collection(
+                LineCollection(
+                    segments[:60], colors=look.color, alpha=0.25, linewidths=0.7, zorder=2
+                )
+            )
         ax.plot(*here.T, look.marker, color=look.color, markersize=3, alpha=0.7,
                 markeredgewidth=0, linestyle="none", zorder=3)  # fmt: skip
         ax.set_title(f"{title} (n = {len(here)})", loc="left", fontsize=9)

@@ -17,10 +17,13 @@ MIXED = 1.05
 """The largest R-hat of chains that are said to have mixed."""
 
 
-def detecting(areas: pd.DataFrame, labels: Mapping[str, str]) -> list[Finding]:
-    """Return, for each group, the best detector beside the baseline."""
+def detecting(
+    areas: pd.DataFrame, labels: Mapping[str, str], attacking: Sequence[str]
+) -> list[Finding]:
+    """Return, for each group, the best detector beside the baseline; controls come last."""
     found = []
-    for group, title in labels.items():
+    for group in sorted(labels, key=lambda group: group not in attacking):
+        title = labels[group]
         rows = areas[areas["group"] == group]
         base = rows[rows["detector"] == BASELINE].iloc[0]
         learnt = rows[(rows["detector"] != BASELINE) & rows["auc"].notna()]
@@ -43,7 +46,8 @@ def detecting(areas: pd.DataFrame, labels: Mapping[str, str]) -> list[Finding]:
         else:
             text += "Too few have a genuine partner of equal confidence. "
         if np.isfinite(best["control"]):
-            text += f"Against random noise of equal length: {_auc(best, 'control')}. "
+            text += f"Against random noise of equal length: {_auc(best, 'control')}"
+            text += ", larger for the noise. " if best["control_high"] < 0.5 else ". "
         text += (
             f"{len(claims)} of {len(learnt)} detectors tell it from genuine images beyond the "
             "confidence."

@@ -61,7 +61,7 @@ def write(study: ExploreStudy, run: RunDirectory) -> dict[str, Any]:
     skipped = [subject.name for subject in study.subjects if not subject.continuous]
     restoring = findings.restoring(shares, study.attacking)
     found = [
-        *findings.detecting(areas, study.labels),
+        *findings.detecting(areas, study.labels, study.attacking),
         *([restoring] if restoring else []),
         findings.describing(described),
         findings.noising(around, names),

@@ -35,7 +35,7 @@ def plane_of(points: np.ndarray, labels: np.ndarray) -> Plane:
     """Return the plane of the first two linear discriminants of latents.
 
     The directions along which class means lie furthest apart, measured by the (shrunken) covariance
-    within the classes (Fisher 1936; Rao 1948), in units of the deviation within classes. With fewer
+    within the classes (Fisher 1936; Rao 1948); its shrinkage also decides their units. With fewer
     than three classes or two numbers there is one discriminant, or none: then it is that of the
     first two principal components, in the latents' own units.
 

@@ -4,11 +4,13 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
-from autoencoders.quality import spliced
-from autoencoders.quality.splicing import logits, loss_recovered
+from autoencoders.quality import logits_with, spliced
+from autoencoders.quality.splicing import is_cut, logits, loss_recovered
 from core.data import load_images
-from core.models import load_classifier
+from core.layers import capture
+from core.models import Classifier, load_classifier
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +53,32 @@ def test_known_logits_save_a_pass_and_change_nothing(digits):
     )
     torch.testing.assert_close(known.divergence, halved.divergence, rtol=1e-4, atol=1e-6)
     assert torch.equal(known.agrees, halved.agrees)
+
+
+def test_a_representation_answers_for_the_image_it_comes_from_in_any_other(digits):
+    classifier, images = digits
+    x, _ = images.tensors()
+    rows = capture(classifier, ["5"], x)["5"]
+    torch.testing.assert_close(logits_with(classifier, "5", rows, x.flip(0)), classifier(x))
+    torch.testing.assert_close(logits_with(classifier, "input", x, x.flip(0)), classifier(x))
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        return self.outer(x + self.inner(x))
+
+
+def test_a_layer_that_the_image_gets_around_is_no_cut(digits):
+    classifier, images = digits
+    assert all(is_cut(classifier, layer, images.tensors([0, 1])[0]) for layer in ("input", "5"))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        residual = Classifier(Residual().eval(), spec="residual")
+    pair = torch.rand(2, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    assert is_cut(residual, "outer", pair)
+    assert not is_cut(residual, "inner", pair)

@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from core.errors import InputError
-from core.statistics import auc, bootstrap
+from core.statistics import auc, auc_difference, bootstrap
 from core.statistics.discrimination import placements
 
 grid = arrays(np.float64, st.integers(2, 12), elements=st.integers(-5, 5).map(float))
@@ -171,6 +171,46 @@ def test_the_interval_covers_as_often_as_it_says(paired):
 
 def test_delong_on_paired_data_is_miscalibrated_which_is_why_paired_exists():
     assert coverage(100, 0.5, 0.9, False, 300) > 0.99
+
+
+def test_the_difference_of_two_aucs_is_that_of_their_estimates_with_the_bootstraps_error():
+    rng = np.random.default_rng(0)
+    first, shared = draws(rng, 200, 1.5, 0.5), rng.normal(size=200)
+    second = first[0] + 0.5 * shared - 0.6, first[1] + rng.normal(size=200)
+    found, p = auc_difference(first, second)
+    assert found.estimate == pytest.approx(auc(*first).estimate - auc(*second).estimate)
+    resampled = []
+    for _ in range(400):
+        i = rng.integers(0, 200, 200)
+        resampled.append(
+            roc_auc_score([1] * 200 + [0] * 200, np.concatenate([first[0][i], first[1][i]]))
+            - roc_auc_score([1] * 200 + [0] * 200, np.concatenate([second[0][i], second[1][i]]))
+        )
+    error = (found.high - found.low) / (2 * stats.t.isf(0.025, 199))
+    assert error == pytest.approx(np.std(resampled), rel=0.15)
+    assert p == pytest.approx(2 * stats.t.sf(abs(found.estimate) / error, 199))
+    other, same_p = auc_difference(second, first)
+    assert (other.estimate, same_p) == (-found.estimate, p)
+
+
+def test_two_measures_that_are_equally_good_differ_as_rarely_as_they_should():
+    rng = np.random.default_rng(1)
+    rejected = []
+    for _ in range(400):
+        shared, one, two, three, four = rng.normal(size=(5, 60))
+        found = auc_difference(
+            (shared + one + 1, shared + two), (shared + three + 1, shared + four)
+        )
+        rejected.append(found[1] < 0.05)
+    assert 0.02 <= np.mean(rejected) <= 0.08
+
+
+def test_measures_that_order_everything_alike_do_not_differ():
+    values = np.arange(10.0) % 4, np.arange(10.0) % 3
+    found, p = auc_difference(values, (values[0] ** 3, values[1] ** 3))
+    assert (found.estimate, found.low, found.high, p) == (0, 0, 0, 1)
+    with pytest.raises(InputError, match="as many of both"):
+        auc_difference(values, (values[0][1:], values[1][1:]))
 
 
 @pytest.mark.slow
