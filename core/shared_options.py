@@ -217,7 +217,9 @@ def check_shared_options(run: Callable[..., Any]) -> list[str]:
         if name not in _SHARED:
             continue
         shared = _SHARED[name]
-        if types.get(name) != shared.type:
+        # Whoever chooses the default may choose none.
+        allowed = (shared.type, shared.type | None) if shared.default is ANY else (shared.type,)
+        if types.get(name) not in allowed:
             found.append(f"{name}: type {types.get(name)}, elsewhere {shared.type}")
         if shared.default is not ANY and parameter.default != shared.default:
             found.append(f"{name}: default {parameter.default!r}, elsewhere {shared.default!r}")

@@ -67,7 +67,7 @@ def where(
             segments = np.stack([before, here], 1)
             ax.add_collection(
                 LineCollection(
-                    segments[:60], colors=look.color, alpha=0.25, linewidths=0.7, zorder=2
+                    list(segments[:60]), colors=look.color, alpha=0.25, linewidths=0.7, zorder=2
                 )
             )
         ax.plot(*here.T, look.marker, color=look.color, markersize=3, alpha=0.7,

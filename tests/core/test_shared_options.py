@@ -19,6 +19,15 @@ def test_shared_options_have_one_type_and_default() -> None:
     assert {"model", "data", "out", "launch"} <= set(shared_options())
 
 
+def test_only_an_option_whose_default_a_command_chooses_may_have_none() -> None:
+    def chosen(examples: int | None = None) -> None: ...
+
+    def fixed(seed: int | None = None) -> None: ...
+
+    assert check_shared_options(chosen) == []
+    assert [line.split(":")[0] for line in check_shared_options(fixed)] == ["seed", "seed"]
+
+
 def test_a_command_says_its_own_options_and_is_given_the_lines_of_the_shared_ones() -> None:
     @documented
     def run(seed: int = 0, steps: int = 3, device: str = "auto") -> None:

@@ -134,16 +134,23 @@ def test_maps_of_codes_are_described_by_their_components():
     assert walker.between(latents_of(walker), IDS)["log_density"].notna().all()
 
 
-def test_the_colder_the_guide_the_surer_the_class():
+def test_a_cold_guide_raises_the_probability_of_its_class_and_lowers_that_of_others():
     walker = walker_of(INNER)
-    sure = {
-        temperature: walker.chains(
+
+    def sure(temperature: float) -> dict[int, float]:
+        table = walker.chains(
             [3, 8], chains=2, draws=30, warmup=60, leapfrog=2, temperature=temperature
         )
-        for temperature in (1e6, 0.02)
-    }
-    reached = {temperature: table["reached"].mean() for temperature, table in sure.items()}
-    assert reached[0.02] > reached[1e6] + 0.2
+        # The decoder is untrained: all it can do is be more or less sure of one class.
+        assert (table["prediction"] == favourite).all()
+        return table.groupby("class")["confidence"].mean().to_dict()
+
+    favourite = int(walker.around(latents_of(walker), IDS, [1.0])["prediction"].mode()[0])
+    assert favourite in (3, 8)
+    other = 11 - favourite
+    cold, hot = sure(0.02), sure(1e6)
+    assert cold[favourite] > hot[favourite] + 0.01
+    assert cold[other] < hot[other] - 0.02
 
 
 def test_coordinates_of_vectors_are_the_latents():
