@@ -248,7 +248,13 @@ def _facts(study: ExploreStudy, table: pd.DataFrame, run: RunDirectory) -> dict[
     right = int((first["prediction"] == first["label"]).sum())
     train, held_out = study.sets
     if study.autoencoder:
-        made = words.several(study.autoencoder)
+        other = (
+            "; trained on other images than latents are described from, perhaps on some explored"
+        )
+        made = "; ".join(
+            f"{subject.name}: {subject.file}{'' if subject.images == train.fingerprint else other}"
+            for subject in study.subjects
+        )
     else:
         trained = run.read("train/")
         made = "; ".join(

@@ -24,12 +24,14 @@ class Subject:
         layer: whose representations it is of.
         kind: see `autoencoders.designs`.
         file: where it lies; None: it is trained by the study.
+        images: the fingerprint of the images that one of a file was trained on.
     """
 
     name: str
     layer: str
     kind: str
     file: str | None = None
+    images: str | None = None
 
     @property
     def part(self) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from autoencoders.explore.decoding import decoded, only_shown, pictured
-from autoencoders.explore.space import Space
+from autoencoders.explore.space import MOST_NUMBERS, Space
 from autoencoders.sampling.chains import Chains, sample
 from autoencoders.sampling.guided import guided
 from autoencoders.sampling.moves import around, linear, spherical
@@ -70,21 +70,20 @@ class Walker:
         """
         levels = [0.0, *scales]
         inner = [level * self.space.scale for level in levels]
-        points = around(latents, inner, draws=DIRECTIONS, seed=self.seed, ids=ids)
-        table = pd.DataFrame(
-            [
-                {"id": i, "scale": level, "direction": direction}
-                for i in ids
-                for level in levels
-                for direction in range(DIRECTIONS)
-            ]
-        )
-        flat = points.flatten(0, 2)
-        table = pd.concat([table, self._decoded(flat)], axis=1)
+        size = max(1, MOST_NUMBERS // (len(levels) * DIRECTIONS * latents[0].numel()))
+        tables, shown = [], []
+        for start in range(0, len(ids), size):
+            rows = slice(start, start + size)
+            points = around(latents[rows], inner, draws=DIRECTIONS, seed=self.seed, ids=ids[rows])
+            tables.append(self._decoded(points.flatten(0, 2)))
+            shown.append(points[: max(SHOWN - start, 0), :, 0].flatten(0, 1))
+        places = itertools.product(ids, levels, range(DIRECTIONS))
+        table = pd.DataFrame(places, columns=["id", "scale", "direction"])
+        table = pd.concat([table, pd.concat(tables, ignore_index=True)], axis=1)
         own = table[table["scale"] == 0].groupby("id")["prediction"].first()
         table["kept"] = table["prediction"].to_numpy() == table["id"].map(own).to_numpy()
-        shown = (table["direction"] == 0) & table["id"].isin(list(ids)[:SHOWN])
-        return self._pictured(table, flat, shown.to_numpy())
+        first = (table["direction"] == 0) & table["id"].isin(list(ids)[:SHOWN])
+        return self._pictured(table, torch.cat(shown), first.to_numpy())
 
     def between(self, latents: Tensor, ids: Sequence[str]) -> pd.DataFrame:
         """Return a row for each way, pair and place on it; pairs are neighbours in the order given.
@@ -112,7 +111,8 @@ class Walker:
         predicted = table["prediction"].to_numpy().reshape(-1, len(SHARES))
         ends = (predicted == predicted[:, :1]) | (predicted == predicted[:, -1:])
         table["ends"] = ends.reshape(-1)
-        return self._pictured(table, flat, (table["pair"] < SHOWN).to_numpy())
+        shown = (table["pair"] < SHOWN).to_numpy()
+        return self._pictured(table, _rows(flat, shown), shown)
 
     def chains(
         self,
@@ -157,7 +157,8 @@ class Walker:
         flat = torch.cat(points)
         table = pd.concat([pd.concat(tables, ignore_index=True), self._decoded(flat)], axis=1)
         table["reached"] = table["prediction"] == table["class"]
-        return self._pictured(table, flat, _spread(table, places, chains))
+        shown = _spread(table, places, chains)
+        return self._pictured(table, _rows(flat, shown), shown)
 
     def _starts(self, classes: Sequence[int], chains: int) -> tuple[Tensor, list[str], list[int]]:
         """Return where the chains begin, their names, and the class of each."""
@@ -200,9 +201,13 @@ class Walker:
         )
 
     def _pictured(self, table: pd.DataFrame, latents: Tensor, shown: np.ndarray) -> pd.DataFrame:
-        rows = latents[torch.tensor(shown).to(latents.device)]
-        pictures = pictured(self.space, self.layer, table[shown], rows, self.train)
+        """Add pictures of the rows that are shown, whose latents are given in their order."""
+        pictures = pictured(self.space, self.layer, table[shown], latents, self.train)
         return only_shown(table, shown, pictures)
+
+
+def _rows(latents: Tensor, chosen: np.ndarray) -> Tensor:
+    return latents[torch.tensor(chosen, device=latents.device)]
 
 
 def _diagnosed(chains: Chains) -> dict[str, float]:
