@@ -26,7 +26,7 @@ def run(
     kinds: list[str] | str | None = None,
     latent: int | None = None,
     width: int = 32,
-    epochs: int = 15,
+    epochs: int = 10,
     train_examples: int | None = None,
     scales: list[float] | str = "0.25,0.5,1,2",
     chains: int = 4,

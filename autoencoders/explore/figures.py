@@ -169,7 +169,7 @@ def detectors(areas: pd.DataFrame, names: Sequence[str], labels: Mapping[str, st
             ax.plot(row["auc"], place, look.marker, color=look.color, markersize=6,
                     markerfacecolor=look.color if row["claim"] else "white")  # fmt: skip
             if np.isfinite(row.get("control", np.nan)):
-                ax.plot(row["control"], place + 0.3, "x", color="0.35", markersize=4)
+                ax.plot(row["control"], place, "x", color="0.35", markersize=5)
         ax.set_xlim(-0.02, 1.02)
         ax.set_title(f"{fill(labels[group], 26)} (n = {int(base['n'])})", loc="left", fontsize=9)
         ax.tick_params(axis="x", labelsize=8)

@@ -26,8 +26,8 @@ DIRECTIONS = 4
 """Directions of noise around each example; all scales share them."""
 SHARES = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 """Places on the ways between two examples."""
-SHOWN, SHOWN_DRAWS = 4, 6
-"""Examples, or pairs, that are drawn; draws of a class that are."""
+SHOWN, SHOWN_PAIRS, SHOWN_DRAWS = 3, 2, 6
+"""Examples, pairs of them, and draws of a class that are drawn."""
 FIRST_STEP = 0.3
 """Of the chains, in deviations of their class; it is adapted at once."""
 EVALUATED = 40
@@ -111,7 +111,7 @@ class Walker:
         predicted = table["prediction"].to_numpy().reshape(-1, len(SHARES))
         ends = (predicted == predicted[:, :1]) | (predicted == predicted[:, -1:])
         table["ends"] = ends.reshape(-1)
-        shown = (table["pair"] < SHOWN).to_numpy()
+        shown = (table["pair"] < SHOWN_PAIRS).to_numpy()
         return self._pictured(table, _rows(flat, shown), shown)
 
     def chains(
