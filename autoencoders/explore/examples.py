@@ -72,7 +72,9 @@ class Grid:
             name = f"{draw + 1}, chain {part['chain'].iloc[0] + 1}"
             columns[name], captions[name] = self._column(part.set_index("class").loc[classes])
         self.report.examples(
-            columns, f"Chains guided to a class: a column per draw, from the chains in turn. {self.what}.", captions=captions,
+            columns,
+            f"Chains guided to a class: a column per draw, from the chains in turn. {self.what}.",
+            captions=captions,
             titles=[f"guided to {self._class(k)}" for k in classes],
         )  # fmt: skip
 
