@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from autoencoders.augment.comparisons import AUTOENCODER, COMPARED, NOISE, NONE
 from core.report.drawing import Drawing, name_lines
@@ -20,38 +21,37 @@ LINES = {
     (AUTOENCODER, NOISE): "autoencoder − noise",
     (NOISE, NONE): "noise − none",
 }
+_MOVES = {AUTOENCODER: "autoencoder", NOISE: "noise of equal length"}
 READ = {
-    "same": "nearest example\nstays the same",
-    "class_changed": "class of the nearest\nexample changes",
-    "prediction_changed": "prediction\nchanges",
+    "same": "nearest example stays the same",
+    "class_changed": "class of the nearest one changes",
+    "prediction_changed": "prediction changes",
 }
+ACROSS = 3
 
 
 def differences(found: pd.DataFrame, layers: Sequence[str]) -> Drawing:
     """Draw every difference between ways of training, a panel per layer and measure."""
     rows = found[found["seeds"] > 0]
     measures = list(dict.fromkeys(rows["measure"]))
-    figure, axes = subplots(
-        len(layers), len(measures), size=(2.45, 1.75), sharex="col", sharey=True
-    )
-    for line, layer in zip(axes, layers, strict=True):
-        for ax, measure in zip(line, measures, strict=True):
+    down = -(-len(measures) // ACROSS)
+    figure, axes = subplots(len(layers) * down, ACROSS, size=(3.1, 1.75), sharey=True)
+    blocks = axes.reshape(len(layers), down * ACROSS)
+    for block, layer in zip(blocks, layers, strict=True):
+        for ax, measure in zip(block, measures, strict=False):
             own = rows[(rows["layer"] == layer) & (rows["measure"] == measure)]
             for i, pair in enumerate(COMPARED):
                 row = own[(own["first"] == pair[0]) & (own["second"] == pair[1])].iloc[0]
                 _difference(ax, i, row, COLOURS[pair])
             ax.axvline(0, color="0.35", linewidth=1)
-            ax.margins(x=0.12)
-            if layer == layers[0]:
-                ax.set_title(_broken(row["title"]), loc="left", fontsize=9.5)
-            if layer == layers[-1]:
-                ax.set_xlabel(row["unit"], fontsize=9)
-        name_lines(line[0], [LINES[pair] for pair in COMPARED], size=9)
-        start = "from scratch" if own["start"].iloc[0] == "scratch" else "from reference"
-        line[0].set_ylabel(f"{layer}\n{start}", fontsize=10)
-        for ax in line[1:]:
-            name_lines(ax, [LINES[pair] for pair in COMPARED], size=9)
-            ax.tick_params(labelleft=False)
+            ax.set_title(f"{layer}: {row['title']}", loc="left", fontsize=8.5)
+            ax.set_xlabel(row["unit"], fontsize=8.5)
+            name_lines(ax, [LINES[pair] for pair in COMPARED], size=8.5)
+    for i in range(len(measures)):
+        _same_scale(blocks[:, i])
+    for block in blocks:
+        for ax in block[len(measures) :]:
+            figure.delaxes(ax)
     n, seeds = int(rows["n"].iloc[0]), int(rows["seeds"].iloc[0])
     return Drawing(
         "differences",
@@ -65,6 +65,16 @@ def differences(found: pd.DataFrame, layers: Sequence[str]) -> Drawing:
     )
 
 
+def _same_scale(axes: Sequence[Axes]) -> None:
+    """Give the panels of one measure one axis, with some room at its ends."""
+    ends = np.array([ax.dataLim.intervalx for ax in axes])
+    low, high = min(ends[:, 0].min(), 0.0), max(ends[:, 1].max(), 0.0)
+    room = 0.06 * (high - low) or 1.0
+    for ax in axes:
+        ax.set_xlim(low - room, high + room)
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+
+
 def _difference(ax: Axes, line: int, row: pd.Series, colour: str) -> None:
     each = np.asarray(row["each"], float)
     ax.plot(each, line + 0.24 + np.zeros(len(each)), ".", color=colour, markersize=4, alpha=0.6)
@@ -75,38 +85,31 @@ def _difference(ax: Axes, line: int, row: pd.Series, colour: str) -> None:
     )  # fmt: skip
 
 
-def _broken(title: str) -> str:
-    """Break a title into two lines of about the same length."""
-    words = title.split()
-    ends = [len(" ".join(words[:i])) for i in range(1, len(words))]
-    cut = 1 + int(np.argmin([abs(end - len(title) / 2) for end in ends]))
-    return " ".join(words[:cut]) + "\n" + " ".join(words[cut:])
-
-
 def moves(read: pd.DataFrame, layers: Sequence[str]) -> Drawing:
     """Draw what the two moves do to the nearest examples and to predictions."""
-    figure, axes = subplots(1, len(layers), size=(4.6, 2.9), sharey=True, sharex=True)
+    figure, axes = subplots(1, len(READ), size=(3.3, 1.2 + 0.55 * len(layers)), sharey=True)
     data = []
-    for ax, layer in zip(axes[0], layers, strict=True):
-        for shift, move, colour in ((-0.13, AUTOENCODER, _VERMILION), (0.13, NOISE, _GREY)):
-            own = read[(read["layer"] == layer) & (read["move"] == move)]
-            for i, column in enumerate(READ):
+    for ax, (column, title) in zip(axes[0], READ.items(), strict=True):
+        for i, layer in enumerate(layers):
+            for shift, move, colour in ((-0.13, AUTOENCODER, _VERMILION), (0.13, NOISE, _GREY)):
+                own = read[(read["layer"] == layer) & (read["move"] == move)]
                 band = bootstrap(100 * own[column].to_numpy(float))
                 ax.plot([band.low, band.high], [i + shift] * 2, color=colour, linewidth=2)
                 ax.plot(
-                    band.estimate, i + shift, "o", color=colour,
-                    label={AUTOENCODER: "autoencoder", NOISE: "noise of equal length"}[move]
-                    if i == 0 else None,
-                )  # fmt: skip
+                    band.estimate, i + shift, "o", color=colour, label=_MOVES[move], clip_on=False
+                )
                 data.append(
                     {"layer": layer, "move": move, "measure": column, "estimate": band.estimate,
                      "low": band.low, "high": band.high, "n": len(own)}
                 )  # fmt: skip
-        ax.set_title(layer, loc="left", fontsize=11)
+        ax.set_title(title, loc="left", fontsize=10)
         ax.set_xlabel("% of the moves", fontsize=9)
-        ax.set_xlim(-2, 102)
-        name_lines(ax, list(READ.values()), size=9)
-    axes[0, -1].legend(fontsize=9, loc="lower right")
+        ax.set_xlim(left=0)
+        name_lines(ax, layers, size=9)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(
+        handles[:2], labels[:2], fontsize=9, loc="outside lower center", ncols=2,
+    )  # fmt: skip
     return Drawing(
         "moves",
         figure,
