@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from autoencoders.augment.comparisons import AUTOENCODER, NOISE
+from autoencoders.split_study import TRAIN
 from core.data import ImageSet
 from core.randomness import generators
 from core.report import Report
@@ -26,7 +27,7 @@ def add(report: Report, study: AugmentStudy, run: RunDirectory, read: pd.DataFra
 
     What is moved at the input is a picture and is shown; a hidden representation is none.
     """
-    images, known = study.read_images(), study.learnt_images()
+    images, known = study.read_images(), study.sets[TRAIN]
     for layer in study.layers:
         own = {
             move: rows.set_index("id").loc[[str(i) for i in images.ids]]

@@ -33,7 +33,6 @@ from core.options import positive, within
 from core.representations import ShardedArray, open_collection
 from core.studies import RunDirectory, Unit, file_safe
 from core.training import TrainingSettings, train
-from core.training.splits import hold_out
 from core.training.start import new_classifier
 
 FIT, READ, TRAINED, JUDGE = "autoencoder", "read", "train", "judge"
@@ -145,10 +144,6 @@ class AugmentStudy(SplitStudy):
         images = self.judged_images()
         return images.subset(min(READ_AT_MOST, len(images)), seed=self.seed)
 
-    def learnt_images(self) -> ImageSet:
-        """Return the images that the autoencoders learn: the rest is what they are watched on."""
-        return hold_out(self.sets[TRAIN])[0]
-
     def _fit(self, layer: str, run: RunDirectory) -> pd.DataFrame:
         """Train the autoencoder of a layer, and find how its latent spreads."""
         design: Design | str = self.kind
@@ -162,6 +157,7 @@ class AugmentStudy(SplitStudy):
             layer,
             design,
             out=folder,
+            validation=self.sets[VALIDATION],
             settings=settings,
             batch_size=self.batch_size,
         )
@@ -205,7 +201,7 @@ class AugmentStudy(SplitStudy):
             self.moves(layer, run),
             self.read_images(),
             self.rows(layer, run),
-            self.learnt_images().labels,
+            self.sets[TRAIN].labels,
             draws=self.draws,
             seed=self.seed,
             batch_size=self.batch_size,
