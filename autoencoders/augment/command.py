@@ -98,6 +98,6 @@ def run(
         core.InputError: for anything in the options, files or images that cannot be used.
     """
     options = dict(locals())
-    from autoencoders.augment.study import plan
+    from autoencoders.augment.planning import plan
 
     return run_planned(plan, options)

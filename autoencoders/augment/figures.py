@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -65,8 +65,9 @@ def differences(found: pd.DataFrame, layers: Sequence[str]) -> Drawing:
     )
 
 
-def _same_scale(axes: Sequence[Axes]) -> None:
+def _same_scale(axes: Iterable[Axes]) -> None:
     """Give the panels of one measure one axis, with some room at its ends."""
+    axes = list(axes)
     ends = np.array([ax.dataLim.intervalx for ax in axes])
     low, high = min(ends[:, 0].min(), 0.0), max(ends[:, 1].max(), 0.0)
     room = 0.06 * (high - low) or 1.0

@@ -3,65 +3,37 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from attacks.recipe_lists import default_recipes, recipe_list
-from attacks.recipes import parse
 from autoencoders.artifact import load_autoencoder
 from autoencoders.augment import report
-from autoencoders.augment.augmentation import LayerAugmentation, checked_probability
+from autoencoders.augment.augmentation import LayerAugmentation
 from autoencoders.augment.comparisons import AUTOENCODER, NOISE, NONE
 from autoencoders.augment.judging import judged, still_explained
-from autoencoders.augment.moves import KINDS, AutoencoderMove, Move, NoiseMove, latent_deviation
+from autoencoders.augment.moves import AutoencoderMove, Move, NoiseMove, latent_deviation
 from autoencoders.augment.reading import read_moves
+from autoencoders.augment.ways import Way, autoencoder_folder, classifier_folder
 from autoencoders.designs import Design
 from autoencoders.fitting import MODEL
 from autoencoders.model import Autoencoder
 from autoencoders.split_study import TRAIN, VALIDATION, SplitStudy
 from autoencoders.training import SETTINGS, train_autoencoder
 from core.data import ImageSet
-from core.errors import InputError, unknown_name
-from core.models import Classifier, load_classifier, resolve_device
-from core.options import positive, within
+from core.models import Classifier, load_classifier
 from core.representations import ShardedArray, open_collection
 from core.studies import RunDirectory, Unit, file_safe
 from core.training import TrainingSettings, train
+from core.training.loop import MODEL as CLASSIFIER
 from core.training.start import new_classifier
 
 FIT, READ, TRAINED, JUDGE = "autoencoder", "read", "train", "judge"
-STARTS = ("auto", "scratch", "reference")
-WEAKER = {"digits": "pgd(norm=linf, eps=0.05, stop=false)",
-          "photographs": "pgd(norm=linf, eps=0.5/255, stop=false)"}  # fmt: skip
-"""PGD at a quarter of the default radius, where more than nearly nothing is left of accuracies."""
 READ_AT_MOST = 500
 """Images whose moves are read."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way of training: with what, where, and from where.
-
-    Attributes:
-        arm: `none`, `noise` or `autoencoder`.
-        layer: where outputs are moved; "" with `none`.
-        start: `scratch` or `reference`.
-    """
-
-    arm: str
-    layer: str
-    start: str
-
-    @property
-    def key(self) -> str:
-        """Return its name in keys and folders."""
-        return f"{self.arm}-{file_safe(self.layer)}" if self.layer else f"{self.arm}-{self.start}"
 
 
 @dataclass(frozen=True)
@@ -261,7 +233,7 @@ class AugmentStudy(SplitStudy):
 
     def _judge(self, way: Way, number: int, run: RunDirectory) -> pd.DataFrame:
         classifier = load_classifier(
-            self.model, checkpoint=str(classifier_folder(run, way, number) / MODEL),
+            self.model, checkpoint=str(classifier_folder(run, way, number) / CLASSIFIER),
             device=self.device,
         )  # fmt: skip
         return judged(
@@ -277,72 +249,3 @@ class AugmentStudy(SplitStudy):
     def summarise(self, run: RunDirectory) -> dict[str, Any]:
         """Write figures and the report."""
         return report.write(self, run)
-
-
-def autoencoder_folder(run: RunDirectory, layer: str) -> Path:
-    """Return where the autoencoder of a layer lies."""
-    return run.path / "autoencoders" / file_safe(layer)
-
-
-def classifier_folder(run: RunDirectory, way: Way, number: int) -> Path:
-    """Return where a trained classifier lies, with its metrics."""
-    return run.path / "classifiers" / f"{way.key}-{number}"
-
-
-def plan(
-    *,
-    layers: Sequence[str] | str | None,
-    attacks: Sequence[str] | str | None,
-    radius: float | None,
-    batch_size: int,
-    device: str,
-    **rest: Any,
-) -> AugmentStudy:
-    """Check the options of `run` and resolve its defaults.
-
-    Raises:
-        InputError: naming the option.
-    """
-    positive(batch_size, "--batch_size")
-    for name in ("epochs", "autoencoder_epochs", "train_batch", "learning_rate", "tuning_rate",
-                 "draws", "threads"):  # fmt: skip
-        positive(rest[name], f"--{name}")
-    for name in ("judged", "latent"):
-        positive(1 if rest[name] is None else rest[name], f"--{name}")
-    if rest["kind"] not in KINDS:
-        raise unknown_name("--kind", rest["kind"], KINDS)
-    if rest["start"] not in STARTS:
-        raise unknown_name("--start", rest["start"], STARTS)
-    if not rest["seeds"] >= 2:
-        raise InputError(
-            f"--seeds: expected at least 2, found {rest['seeds']}: how much trainings differ by "
-            "chance is not seen in one."
-        )
-    within(rest["scale"], 0, float("inf"), "--scale")
-    checked_probability(rest["probability"])
-    weaker = WEAKER["digits" if rest["data"] == "digits" else "photographs"]
-    recipes = recipe_list(attacks, (default_recipes(rest["data"])[2], weaker))
-    for recipe in recipes:
-        if parse(recipe).get("eps") is None or parse(recipe).control:
-            raise InputError(
-                f"--attacks: expected attacks within a radius, such as pgd(eps=0.1); found "
-                f"{recipe}."
-            )
-    study = AugmentStudy(
-        layers=(),
-        attacks=recipes,
-        radius=0.0,
-        batch_size=batch_size,
-        device=str(resolve_device(device)),
-        **rest,
-    )
-    for start in STARTS[1:]:
-        study.training(start, 0)
-    own = study.chosen_layers(layers)
-    chosen = own if layers else (own[0], own[-1])
-    if radius is None:
-        pixels = int(np.prod(study.sets[VALIDATION].shape))
-        radius = float(f"{0.1 * pixels**0.5:.2g}")
-    return replace(
-        study, layers=tuple(dict.fromkeys(chosen)), radius=positive(float(radius), "--radius")
-    )

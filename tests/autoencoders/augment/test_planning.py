@@ -7,7 +7,8 @@ import inspect
 import pytest
 
 from autoencoders.augment.command import run
-from autoencoders.augment.study import AugmentStudy, plan
+from autoencoders.augment.planning import plan
+from autoencoders.augment.study import AugmentStudy
 from core.errors import InputError
 
 EXECUTION = ("out", "launch", "workers", "slurm")
