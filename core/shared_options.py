@@ -217,7 +217,10 @@ def check_shared_options(run: Callable[..., Any]) -> list[str]:
         if name not in _SHARED:
             continue
         shared = _SHARED[name]
-        if types.get(name) != shared.type:
+        allowed = [shared.type]
+        if shared.default is ANY and parameter.default is None:
+            allowed.append(shared.type | None)  # all there are, or found from the data
+        if types.get(name) not in allowed:
             found.append(f"{name}: type {types.get(name)}, elsewhere {shared.type}")
         if shared.default is not ANY and parameter.default != shared.default:
             found.append(f"{name}: default {parameter.default!r}, elsewhere {shared.default!r}")
