@@ -41,11 +41,11 @@ def _compared(layer: str, start: str, pair: tuple[str, str], rows: pd.DataFrame)
         parts.append(words.several(_difference(row) for row in shown.to_dict("records")))
     if len(hidden):
         alike = words.several(_difference(row) for row in hidden.to_dict("records"))
-        parts.append(f"no difference shown in {alike}")
+        parts.append(f"after correction, no difference shown in {alike}")
     return Finding(
         text + "; ".join(parts) + ".",
         bool(len(shown)),
-        "" if len(shown) else "no difference shown",
+        f"{len(shown)} of {len(rows)} differences shown" if len(shown) else "no difference shown",
         layer,
     )
 
@@ -74,4 +74,9 @@ def _read(layer: str, found: pd.DataFrame, read: pd.DataFrame) -> Finding:
         f"noise ({words.p_value(row['p_holm'])}{other}); it is the same example after "
         f"{words.number(kept[AUTOENCODER], 2)}% and {words.number(kept[NOISE], 2)}%."
     )
-    return Finding(text, bool(row["shown"]), "" if row["shown"] else "no difference shown", layer)
+    return Finding(
+        text,
+        bool(row["shown"]),
+        "difference shown" if row["shown"] else "no difference shown",
+        layer,
+    )
