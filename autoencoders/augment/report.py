@@ -70,8 +70,8 @@ def write(study: AugmentStudy, run: RunDirectory) -> dict[str, Any]:
         trainings,
         "Means over epochs and seeds: share of the images drawn and moved, length of the moves and "
         "as a share of the output's, seconds per epoch and as a multiple of those without moves; "
-        "explained variance of the judged images' representations by the autoencoder, of the "
-        "reference and of the trained classifiers.",
+        "and how much of the judged images' variance the autoencoder of the reference explains in "
+        "the trained classifiers' layer.",
     )
     report.section("How it was measured")
     report.facts(_facts(study, table, fitted, run))
