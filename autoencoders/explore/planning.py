@@ -10,7 +10,7 @@ from attacks.recipe_lists import default_recipes, recipe_list
 from autoencoders.designs import KINDS
 from autoencoders.explore.study import ExploreStudy
 from autoencoders.quality.splicing import is_cut
-from autoencoders.train.study import inner_layers
+from autoencoders.split_study import inner_layers
 from core.errors import InputError, unknown_name
 from core.layers import INPUT, resolve_layer
 from core.models import resolve_device

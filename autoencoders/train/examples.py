@@ -9,6 +9,7 @@ import numpy as np
 from autoencoders.artifact import load_autoencoder
 from autoencoders.fitting import MODEL
 from autoencoders.quality.baselines import NearestExample
+from autoencoders.split_study import TRAIN, VALIDATION
 from autoencoders.train import figures
 from autoencoders.train.judging import Learnt
 from core.report import Report
@@ -27,7 +28,7 @@ def add(report: Report, study: TrainStudy, run: RunDirectory) -> None:
     picture, so what its reconstruction changes is shown by the training example nearest to it
     before and after.
     """
-    from autoencoders.train.study import TRAIN, VALIDATION, folder_of
+    from autoencoders.train.study import folder_of
 
     images = study.sets[VALIDATION]
     chosen = np.arange(min(SHOWN, len(images)))
@@ -64,8 +65,6 @@ def add(report: Report, study: TrainStudy, run: RunDirectory) -> None:
 
 def _pictures(study: TrainStudy, places: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Return training images at some places, and their classes."""
-    from autoencoders.train.study import TRAIN
-
     pixels, labels = study.sets[TRAIN].tensors(places)
     names = study.sets[TRAIN].class_names
     return pixels.numpy(), [names[int(k)] for k in labels]

@@ -4,45 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from autoencoders.artifact import Origin, load_autoencoder
 from autoencoders.designs import KINDS, Design
 from autoencoders.fitting import MODEL, Rows, fit
 from autoencoders.model import Autoencoder
 from autoencoders.quality.baselines import components_for
+from autoencoders.split_study import TRAIN, VALIDATION, SplitStudy
 from autoencoders.train import judging, reference, report
 from autoencoders.training import MOST_LATENT, SHARE, with_default_latent
-from core.data import ImageSet
 from core.errors import InputError, unknown_name
-from core.layers import layer_table, resolve_layer
-from core.models import Classifier, fingerprint, resolve_device
+from core.models import resolve_device
 from core.options import float_list, positive, split_list, within
 from core.representations import Moments, collect, moments, open_collection
 from core.representations.streamed import StreamedRows
 from core.studies import RunDirectory, Unit, file_safe
-from core.studies.classifier_study import ClassifierStudy
 from core.training.seeding import seeded
 from core.training.settings import TrainingSettings
-from core.training.splits import training_splits
 
 COLLECT, MEASURE, REFERENCE, FIT, JUDGE = "collect", "measure", "reference", "fit", "judge"
-TRAIN, VALIDATION = "train", "validation"
-NONLINEAR = ("ReLU", "GELU", "SiLU", "BasicBlock", "Bottleneck", "InvertedResidual")
-"""Types of the layers that the default ones are chosen from."""
 
 
 @dataclass(frozen=True)
-class TrainStudy(ClassifierStudy):
+class TrainStudy(SplitStudy):
     """The resolved settings of one study of autoencoders; see `run` for what each means."""
 
-    examples: int | None
     layers: tuple[str, ...]
     kinds: tuple[str, ...]
     latent: int | None
@@ -70,25 +61,6 @@ class TrainStudy(ClassifierStudy):
     stream: bool
 
     command = "autoencoders.train"
-
-    @cached_property
-    def sets(self) -> dict[str, ImageSet]:
-        """The images to train on and to judge on."""
-        train, validation = training_splits(
-            self.data, size=self.size, skip_unreadable=self.skip_unreadable
-        )
-        if self.split is not None:
-            validation = self.all_images
-            if validation.split == train.split:
-                raise InputError(f"--split: {self.split} is what is trained on.")
-        if self.examples is not None:
-            train = train.subset(min(self.examples, len(train)), seed=self.seed)
-        return {TRAIN: train, VALIDATION: validation}
-
-    def identity(self) -> dict[str, str]:
-        """Return what classifier and images contain."""
-        known = {f"{name} images": images.fingerprint for name, images in self.sets.items()}
-        return {"classifier": fingerprint(self.classifier), **known}
 
     def units(self) -> list[Unit]:
         """Return the units: collecting, moments, what to judge beside, training, judging."""
@@ -382,29 +354,4 @@ def plan(
                                     "codes", "code_size", "active", "positions")},
         )  # fmt: skip
     study.training(0)
-    return replace(study, layers=_layers(study, layers))
-
-
-def _layers(study: TrainStudy, given: Sequence[str] | str | None) -> tuple[str, ...]:
-    """Return the layers' own names; by default the input and two that share out the depth."""
-    names = split_list(given, "--layers")
-    if names:
-        return tuple(dict.fromkeys(resolve_layer(study.classifier, name) for name in names))
-    image, _ = study.sets[VALIDATION].tensors([0], device=study.device)
-    inner = inner_layers(study.classifier, image)
-    picked = [inner[len(inner) // 3], inner[(2 * len(inner)) // 3]] if len(inner) > 1 else inner
-    return tuple(dict.fromkeys(["input", *picked]))
-
-
-def inner_layers(classifier: Classifier, image: Tensor) -> list[str]:
-    """Return the layers that default ones are chosen from, in the order of the forward pass.
-
-    Those that end a nonlinear step and give a vector or a map; without any, all layers inside.
-    """
-    table = layer_table(classifier, image)
-    nonlinear = [
-        row.name
-        for row in table
-        if row.type in NONLINEAR and row.shape is not None and len(row.shape) in (1, 3)
-    ]
-    return nonlinear or [row.name for row in table[1:-1] if row.shape is not None]
+    return replace(study, layers=study.chosen_layers(layers))

@@ -14,6 +14,8 @@ _NAMES: dict[str, str | None] = {
     "geometric_mean_ratio": "core.statistics.ratios",
     "ratio_of_means": "core.statistics.ratios",
     "ratio_of_medians": "core.statistics.ratios",
+    "CrossedMean": "core.statistics.crossed",
+    "crossed_mean": "core.statistics.crossed",
     "PairedTest": "core.statistics.comparisons",
     "paired_test": "core.statistics.comparisons",
     "sign_flip_test": "core.statistics.comparisons",

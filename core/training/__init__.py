@@ -12,6 +12,8 @@ _NAMES: dict[str, str | None] = {
     "TrainingResult": "core.training.loop",
     "TrainingSettings": "core.training.settings",
     "EpochRecord": "core.training.history",
+    "Draws": "core.training.perturbation",
+    "Perturbation": "core.training.perturbation",
     "Watcher": "core.training.watchers",
     "embedded": "core.training.built_in",
     "evaluate": "core.training.evaluation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,14 @@ from torch import Tensor
 from core.data import ImageSet
 from core.randomness import generator
 from core.training import augmentation
+
+
+class Batch(NamedTuple):
+    """Images `(b, c, h, w)` in [0, 1], float32, their labels and places in the set, `(b,)`."""
+
+    images: Tensor
+    labels: Tensor
+    places: np.ndarray
 
 
 def steps_per_epoch(n: int, batch_size: int) -> int:
@@ -36,8 +45,8 @@ def epoch_batches(
     epoch: int,
     device: torch.device,
     memory_format: torch.memory_format,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the batches of an epoch: images `(b, c, h, w)` in [0, 1], float32, and labels `(b,)`.
+) -> Iterator[Batch]:
+    """Yield the batches of an epoch.
 
     Pixels travel to the device as the bytes they are stored as, and are moved there.
     """
@@ -50,4 +59,8 @@ def epoch_batches(
             pixels = augmentation.apply(pixels, drawn[torch.from_numpy(chosen)])
         scaled = pixels.to(torch.float32).div_(255)
         labels = torch.from_numpy(images.labels[chosen])
-        yield scaled.contiguous(memory_format=memory_format), labels.to(device)
+        yield Batch(
+            scaled.contiguous(memory_format=memory_format),
+            labels.to(device),
+            chosen,
+        )

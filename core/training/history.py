@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,6 +45,7 @@ class EpochRecord:
         learning_rate: the one of the epoch's last step.
         images_per_second: training images per second.
         seconds: duration, validation included.
+        numbers: what a perturbation of the steps has to say.
     """
 
     epoch: int
@@ -54,10 +55,21 @@ class EpochRecord:
     learning_rate: float
     images_per_second: float
     seconds: float
+    numbers: dict[str, float] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """Return the record as plain values."""
-        return asdict(self)
+        own = asdict(self)
+        return {**{k: v for k, v in own.items() if k != "numbers"}, **self.numbers}
+
+    @staticmethod
+    def of(values: dict[str, Any]) -> EpochRecord:
+        """Return the record of plain values."""
+        own = set(EpochRecord.__dataclass_fields__) - {"numbers"}
+        return EpochRecord(
+            **{k: v for k, v in values.items() if k in own},
+            numbers={k: v for k, v in values.items() if k not in own},
+        )
 
     def said(self) -> str:
         """Return its numbers for a line on the screen."""
@@ -75,6 +87,7 @@ class EpochRecord:
             "accuracy/validation": self.validation_accuracy,
             "learning_rate": self.learning_rate,
             "images_per_second": self.images_per_second,
+            **{f"perturbation/{name}": value for name, value in self.numbers.items()},
         }
 
 

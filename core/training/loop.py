@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn, optim
+from torch import nn, optim
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 
@@ -19,11 +20,12 @@ from core.errors import InputError
 from core.models import Classifier, evaluating, fingerprint
 from core.training import augmentation
 from core.training.artifact import save_classifier
-from core.training.batches import epoch_batches, steps_per_epoch
+from core.training.batches import Batch, epoch_batches, steps_per_epoch
 from core.training.epochs import METRICS, train_epochs
 from core.training.evaluation import evaluate
 from core.training.history import EpochRecord, write_metrics
 from core.training.optimisation import build_optimiser, build_schedule
+from core.training.perturbation import Draws, Perturbation
 from core.training.seeding import seeded
 from core.training.selection import trained_parameters
 from core.training.settings import TrainingSettings
@@ -61,6 +63,7 @@ def train(
     settings: TrainingSettings,
     out: str | Path,
     watchers: Sequence[Watcher] = (),
+    perturb: Perturbation | None = None,
 ) -> TrainingResult:
     """Train a classifier in place, or go on with a run that was stopped, and return the result.
 
@@ -77,6 +80,8 @@ def train(
         out: folder for `model.safetensors`, `best.safetensors`, `metrics.csv` and `training.pt`,
             the state to continue from.
         watchers: told of each step and epoch.
+        perturb: changes what the classifier computes in the training steps, such as a layer's
+            output; not when the validation images are looked at.
 
     Raises:
         InputError: the sets, the classifier and the settings do not fit together; `out` holds
@@ -92,8 +97,10 @@ def train(
         "validation_images": validation_set.fingerprint,
         "start": fingerprint(classifier),
     }
+    if perturb is not None:
+        identity["perturbation"] = perturb.identity()
     with trained_parameters(classifier, settings.layers) as parameters:
-        run = _Run(classifier, parameters, train_set, validation_set, settings, views, out)
+        run = _Run(classifier, parameters, train_set, validation_set, settings, views, out, perturb)
         trained = train_epochs(run, out, identity, watchers)
     history = tuple(run.history)
     # A kill may have fallen between the last state and what is made of it.
@@ -122,7 +129,9 @@ class _Run:
         settings: TrainingSettings,
         views: str,
         out: Path,
+        perturb: Perturbation | None,
     ) -> None:
+        self.perturb = perturb
         self.settings, self.train_set, self.views = settings, train_set, views
         self.validation_set, self.out = validation_set, out
         self.device = parameters[0].device
@@ -159,9 +168,9 @@ class _Run:
         self.classifier.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        self.history = [EpochRecord(**record) for record in state["history"]]
+        self.history = [EpochRecord.of(record) for record in state["history"]]
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, counted from 0."""
         return epoch_batches(
             self.train_set,
@@ -173,11 +182,17 @@ class _Run:
             memory_format=self.memory_format,
         )
 
-    def advance(self, images: Tensor, labels: Tensor) -> tuple[float, float]:
+    def advance(self, batch: Batch, epoch: int) -> tuple[float, float]:
         """Make one step; return the loss before it and the learning rate it was made with."""
+        images, labels, places = batch
         bf16 = self.settings.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            logits = self.classifier(images)
+            perturbed: AbstractContextManager[None] = nullcontext()
+            if self.perturb is not None:
+                draws = Draws(self.settings.seed, epoch, self.train_set, places)
+                perturbed = self.perturb(self.classifier, images, labels, draws)
+            with perturbed:
+                logits = self.classifier(images)
         loss = functional.cross_entropy(
             logits.float(), labels, label_smoothing=self.settings.label_smoothing
         )
@@ -203,9 +218,11 @@ class _Run:
         """Train one epoch, counted from 0, and evaluate."""
         started = time.perf_counter()
         total = rate = 0.0
+        if self.perturb is not None:
+            self.perturb.numbers()  # those of an epoch that was stopped
         with seeded(self.settings.seed, f"epoch {epoch}", self.device):
-            for step, (images, labels) in enumerate(self.batches(epoch), start=1):
-                loss, rate = self.advance(images, labels)
+            for step, batch in enumerate(self.batches(epoch), start=1):
+                loss, rate = self.advance(batch, epoch)
                 if not math.isfinite(loss):
                     where = f"step {step} of {self.plan.steps}"
                     raise _diverged(self, f"the loss is {loss}", epoch, where, rate)
@@ -226,6 +243,7 @@ class _Run:
             learning_rate=rate,
             images_per_second=self.plan.steps * self.plan.batch / (trained - started),
             seconds=time.perf_counter() - started,
+            numbers={} if self.perturb is None else self.perturb.numbers(),
         )
 
 

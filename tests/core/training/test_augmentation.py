@@ -64,23 +64,26 @@ def test_what_is_seen_of_an_image_does_not_depend_on_the_batch_size() -> None:
     places = {"device": torch.device("cpu"), "memory_format": torch.contiguous_format}
     whole = next(epoch_batches(images, batch_size=24, **options, **places))
     parts = list(epoch_batches(images, batch_size=8, **options, **places))
-    assert torch.equal(torch.cat([pixels for pixels, _ in parts]), whole[0])
-    assert torch.equal(torch.cat([labels for _, labels in parts]), whole[1])
+    assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
+    assert torch.equal(torch.cat([part.labels for part in parts]), whole.labels)
 
 
 def test_without_views_an_epoch_holds_each_image_once_with_its_label() -> None:
     images = load_images("digits").subset(20)
-    batches = epoch_batches(
-        images,
-        batch_size=10,
-        views="none",
-        seed=0,
-        epoch=0,
-        device=torch.device("cpu"),
-        memory_format=torch.contiguous_format,
+    batches = list(
+        epoch_batches(
+            images,
+            batch_size=10,
+            views="none",
+            seed=0,
+            epoch=0,
+            device=torch.device("cpu"),
+            memory_format=torch.contiguous_format,
+        )
     )
-    pixels, labels = map(torch.cat, zip(*batches, strict=True))
+    pixels, labels = (torch.cat([b[part] for b in batches]) for part in (0, 1))
     rows = order(20, 0, 0)
+    assert np.concatenate([b.places for b in batches]).tolist() == rows.tolist()
     expected, known = images.tensors(rows)
     assert sorted(rows) == list(range(20))
     assert torch.equal(pixels, expected)

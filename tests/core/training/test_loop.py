@@ -46,7 +46,7 @@ def test_the_loss_of_a_step_is_the_smoothed_cross_entropy_in_its_literal_form(
     settings = TrainingSettings(epochs=1, batch_size=32, label_smoothing=smoothing)
     classifier = untrained()
     classifier.network[5] = nn.Identity()  # dropout draws numbers of its own
-    images, labels = next(
+    images, labels, _ = next(
         epoch_batches(
             sets[0],
             batch_size=32,
