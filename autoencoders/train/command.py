@@ -45,6 +45,7 @@ def run(
     seeds: int = 1,
     dtype: str = "float32",
     stream: bool = False,
+    tensorboard: bool = True,
     batch_size: int = 256,
     device: str = "auto",
     threads: int = 1,
@@ -95,6 +96,8 @@ def run(
         seeds: how often each is trained, from other weights and in another order.
         dtype: of the collected representations: float32, or float16 at half the size.
         stream: compute representations anew in each epoch instead of keeping them on the disk.
+        tensorboard: write the epochs of each model for TensorBoard, too, at the input with a few
+            images and their reconstructions.
 
     Returns:
         The run directory: models/LAYER-KIND-SEED/model.safetensors, results.parquet, summary.json,

@@ -18,6 +18,7 @@ from autoencoders.model import Autoencoder
 from autoencoders.quality.baselines import components_for
 from autoencoders.train import judging, report
 from autoencoders.training import MOST_LATENT, SHARE, with_default_latent
+from autoencoders.watching import Reconstructions
 from core.data import ImageSet
 from core.errors import InputError, unknown_name
 from core.layers import layer_table, resolve_layer
@@ -67,6 +68,7 @@ class TrainStudy(ClassifierStudy):
     seeds: int
     dtype: str
     stream: bool
+    tensorboard: bool
 
     command = "autoencoders.train"
 
@@ -263,14 +265,10 @@ class TrainStudy(ClassifierStudy):
         with seeded(settings.seed, "autoencoder weights", self.device):
             autoencoder = Autoencoder(design, self.moments(layer, run)).to(self.device)
         origin = Origin.of(self.classifier, layer, self.sets[TRAIN])
-        done = fit(
-            autoencoder,
-            self.rows(TRAIN, layer, run),
-            self.rows(VALIDATION, layer, run),
-            settings,
-            folder,
-            origin,
-        )
+        learnt, unseen = (self.rows(split, layer, run) for split in (TRAIN, VALIDATION))
+        events = folder / "tensorboard"
+        watchers = [Reconstructions(events, autoencoder, unseen, layer)] if self.tensorboard else []
+        done = fit(autoencoder, learnt, unseen, settings, folder, origin, watchers)
         parameters = sum(p.numel() for p in autoencoder.parameters())
         table = pd.DataFrame([record.plain() for record in done.history])
         return table.assign(
