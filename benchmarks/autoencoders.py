@@ -35,7 +35,9 @@ from core.models import Classifier, load_classifier
 from core.randomness import generator
 from core.representations import Moments, ShardedArray, collect, moments
 from core.training.history import Record
+from core.training.optimisation import build_schedule
 from core.training.seeding import seeded
+from core.training.settings import TrainingSettings
 from core.training.splits import hold_out, training_splits
 from core.training.watchers import Watcher
 
@@ -120,7 +122,7 @@ def inputscape(job: Job, folder: Path) -> Trained:
 def pythae() -> Callable[[Job, Path], Trained]:
     """Return pythae's training: its `BaseTrainer` with its defaults but the optimiser's settings.
 
-    Its schedule moves once per epoch.
+    Its schedules move once per epoch; a callback moves ours in its place, after each step as we do.
 
     Raises:
         ImportError: it is not installed.
@@ -130,9 +132,18 @@ def pythae() -> Callable[[Job, Path], Trained]:
     callbacks: Any = importlib.import_module("pythae.trainers.training_callbacks")
     dataset = importlib.import_module("pythae.data.datasets").BaseDataset
 
-    class Ends(callbacks.TrainingCallback):
-        def __init__(self) -> None:
-            self.ends: list[tuple[float, float]] = []
+    class Steps(callbacks.TrainingCallback):
+        def __init__(self, settings: TrainingSettings) -> None:
+            self.settings, self.ends = settings, list[tuple[float, float]]()
+            self.trainer: Any = None
+
+        def on_train_begin(self, training_config: Any, **_: Any) -> None:
+            steps = EPOCHS * len(self.trainer.train_loader)
+            self.schedule = build_schedule(self.trainer.optimizer, self.settings, steps)
+
+        def on_train_step_end(self, training_config: Any, **_: Any) -> None:
+            if self.schedule.last_epoch + 1 < self.schedule.total_steps:
+                self.schedule.step()
 
         def on_epoch_end(self, training_config: Any, **_: Any) -> None:
             self.ends.append(clock())
@@ -154,19 +165,13 @@ def pythae() -> Callable[[Job, Path], Trained]:
             optimizer_cls="AdamW",
             optimizer_params={"weight_decay": 0.0},
             learning_rate=SETTINGS.resolved_learning_rate,
-            scheduler_cls="OneCycleLR",
-            scheduler_params={
-                "max_lr": SETTINGS.resolved_learning_rate,
-                "total_steps": EPOCHS + 1,
-                "cycle_momentum": False,
-            },
             seed=job.seed,
             no_cuda=True,
         )
         sets = [dataset(standardised(own, rows), torch.zeros(len(rows)))
                 for rows in (job.train, job.validation)]  # fmt: skip
-        watcher = Ends()
-        trainer = trainers.BaseTrainer(model, *sets, config, [watcher])
+        watcher = Steps(SETTINGS)
+        trainer = watcher.trainer = trainers.BaseTrainer(model, *sets, config, [watcher])
         trainer.train()
         best = trainer._best_model.eval()
         return Trained(best.encoder.body, best.decoder.body, watcher.ends)
