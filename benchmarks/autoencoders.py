@@ -41,7 +41,7 @@ from core.training.settings import TrainingSettings
 from core.training.splits import hold_out, training_splits
 from core.training.watchers import Watcher
 
-LAYERS = {"input": "the digits, 1x8x8", "6": "32x4x4", "12": "192 numbers"}
+LAYERS = {"6": "32x4x4", "12": "192 numbers"}
 KINDS = ("ae", "vae")
 SEEDS = (0, 1, 2)
 EPOCHS, BATCH, LATENT = 15, 64, 16
