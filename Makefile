@@ -52,7 +52,8 @@ AUTOATTACK := "autoattack @ https://github.com/fra31/auto-attack/archive/a392200
 	@test -x .venv-benchmarks/bin/python || $(PYTHON) -m venv .venv-benchmarks
 	@echo "installing the toolkit and its peers into .venv-benchmarks ..."
 	@.venv-benchmarks/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . -r benchmarks/requirements.txt
-	@.venv-benchmarks/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps torchattacks adv_lib==0.2.8
+	@.venv-benchmarks/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps torchattacks adv_lib==0.2.8 \
+		pythae==0.1.2 overcomplete==0.3.0 dictionary_learning==0.1.0
 	@.venv-benchmarks/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(AUTOATTACK) \
 		|| echo "the authors' AutoAttack cannot be fetched: its benchmark will list it as not installed"
 	@touch $@

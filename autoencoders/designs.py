@@ -59,7 +59,7 @@ class Design:
     free_bits: float = 0.0
     deviation: float | None = None
     codes: int = 512
-    code_size: int = 8
+    code_size: int = 3
     levels: tuple[int, ...] = (8, 8, 8)
     active: int = 32
     batch_active: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,7 @@ class FitRecord:
 
     def plain(self) -> dict[str, Any]:
         """Return the record as plain values."""
-        own = asdict(self)
-        return {**{k: v for k, v in own.items() if k != "numbers"}, **self.numbers}
+        return {**{k: v for k, v in vars(self).items() if k != "numbers"}, **self.numbers}
 
     @staticmethod
     def of(values: dict[str, Any]) -> FitRecord:
@@ -180,7 +179,7 @@ class _Task:
             steps=steps_per_epoch(len(train_rows), settings.batch_size),
             batch=min(settings.batch_size, len(train_rows)),
         )
-        self.optimiser: optim.Optimizer = build_optimiser(self.parameters, settings)
+        self.optimiser: optim.Optimizer = build_optimiser(self.parameters, settings, fused=True)
         self.schedule: OneCycleLR = build_schedule(
             self.optimiser, settings, settings.epochs * self.plan.steps
         )

@@ -13,6 +13,7 @@ from autoencoders.designs import Design
 from autoencoders.fitting import fit
 from autoencoders.model import Autoencoder
 from autoencoders.quality.baselines import components_for
+from autoencoders.watching import Reconstructions
 from core.data import ImageSet
 from core.layers import resolve_layer
 from core.models import Classifier
@@ -47,6 +48,7 @@ def train_autoencoder(
     settings: TrainingSettings = SETTINGS,
     dtype: str = "float32",
     batch_size: int = 256,
+    tensorboard: bool = True,
     watchers: Sequence[Watcher] = (),
     default_latent: bool = False,
 ) -> tuple[Autoencoder, Origin]:
@@ -67,6 +69,8 @@ def train_autoencoder(
         settings: of the training.
         dtype: of the collected representations: float32, or float16 at half the size.
         batch_size: images in a forward pass of the classifier.
+        tensorboard: write the epochs for TensorBoard, too, into `out`/tensorboard; at the input
+            with a few images and their reconstructions.
         watchers: told of each step and epoch.
         default_latent: give a design the default latent of its kind in place of its own.
 
@@ -101,6 +105,9 @@ def train_autoencoder(
     with seeded(settings.seed, "autoencoder weights", device):
         autoencoder = Autoencoder(wanted, found).to(device)
     origin = Origin.of(classifier, layer, train)
+    if tensorboard:
+        shown = Reconstructions(out / "tensorboard", autoencoder, held_out, layer)
+        watchers = [*watchers, shown]
     done = fit(autoencoder, rows, held_out, settings, out, origin, watchers)
     return load_autoencoder(done.model, device)
 

@@ -20,6 +20,9 @@ BENCHMARKS = (
     "connectivity",
     "slices",
     "image_loading",
+    "autoencoders",
+    "quantisers",
+    "honest_metrics",
 )
 COLUMNS = ["benchmark", "contender", "metric", "value", "unit", "ratio_to_ours", "note"]
 

@@ -32,7 +32,7 @@ def run(
     free_bits: float = 0.0,
     deviation: float | None = None,
     codes: int = 512,
-    code_size: int = 8,
+    code_size: int = 3,
     levels: list[int] | str = "8,8,8",
     active: int = 32,
     batch_active: bool = True,
@@ -45,6 +45,7 @@ def run(
     seeds: int = 1,
     dtype: str = "float32",
     stream: bool = False,
+    tensorboard: bool = True,
     batch_size: int = 256,
     device: str = "auto",
     threads: int = 1,
@@ -95,6 +96,8 @@ def run(
         seeds: how often each is trained, from other weights and in another order.
         dtype: of the collected representations: float32, or float16 at half the size.
         stream: compute representations anew in each epoch instead of keeping them on the disk.
+        tensorboard: write the epochs of each model for TensorBoard, too, at the input with a few
+            images and their reconstructions.
 
     Returns:
         The run directory: models/LAYER-KIND-SEED/model.safetensors, results.parquet, summary.json,

@@ -18,6 +18,7 @@ from autoencoders.quality.baselines import components_for
 from autoencoders.split_study import TRAIN, VALIDATION, SplitStudy
 from autoencoders.train import judging, reference, report
 from autoencoders.training import MOST_LATENT, SHARE, with_default_latent
+from autoencoders.watching import Reconstructions
 from core.errors import InputError, unknown_name
 from core.models import resolve_device
 from core.options import float_list, positive, split_list, within
@@ -59,6 +60,7 @@ class TrainStudy(SplitStudy):
     seeds: int
     dtype: str
     stream: bool
+    tensorboard: bool
 
     command = "autoencoders.train"
 
@@ -251,14 +253,10 @@ class TrainStudy(SplitStudy):
         with seeded(settings.seed, "autoencoder weights", self.device):
             autoencoder = Autoencoder(design, self.moments(layer, run)).to(self.device)
         origin = Origin.of(self.classifier, layer, self.sets[TRAIN])
-        done = fit(
-            autoencoder,
-            self.rows(TRAIN, layer, run),
-            self.rows(VALIDATION, layer, run),
-            settings,
-            folder,
-            origin,
-        )
+        learnt, unseen = (self.rows(split, layer, run) for split in (TRAIN, VALIDATION))
+        events = folder / "tensorboard"
+        watchers = [Reconstructions(events, autoencoder, unseen, layer)] if self.tensorboard else []
+        done = fit(autoencoder, learnt, unseen, settings, folder, origin, watchers)
         parameters = sum(p.numel() for p in autoencoder.parameters())
         table = pd.DataFrame([record.plain() for record in done.history])
         return table.assign(

@@ -52,6 +52,8 @@ class ShardedArray:
         if isinstance(indices, int | np.integer):
             return self[np.array([indices])][0]
         wanted = np.arange(len(self))[indices]
+        if len(self) <= self.rows:
+            return self.shard(0)[wanted] if len(self) else np.empty(self.shape, self.dtype)
         found = np.empty((len(wanted), *self.shape[1:]), self.dtype)
         shards = wanted // self.rows
         # Files one after the other, their rows in rising order: what disks like.

@@ -25,14 +25,24 @@ def parameter_groups(
 
 
 def build_optimiser(
-    parameters: Iterable[nn.Parameter], settings: TrainingSettings
+    parameters: Iterable[nn.Parameter], settings: TrainingSettings, *, fused: bool = False
 ) -> optim.Optimizer:
-    """Return the optimiser that the settings ask for."""
+    """Return the optimiser that the settings ask for.
+
+    Args:
+        parameters: to be trained.
+        settings: of the training.
+        fused: make a step for all parameters in one pass: the same formula, other rounding, and a
+            quarter of the time where they are many and small.
+    """
     groups = parameter_groups(parameters, settings.resolved_weight_decay)
     rate = settings.resolved_learning_rate
+    # Left to torch unless it is asked for: what it picks differs between devices.
+    how = {"fused": True} if fused else {}
     if settings.optimiser == "adamw":
-        return optim.AdamW(groups, lr=rate, betas=(settings.momentum, 0.999))
-    return optim.SGD(groups, lr=rate, momentum=settings.momentum, nesterov=settings.momentum > 0)
+        return optim.AdamW(groups, lr=rate, betas=(settings.momentum, 0.999), **how)
+    momentum = settings.momentum
+    return optim.SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0, **how)
 
 
 def build_schedule(

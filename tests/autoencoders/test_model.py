@@ -8,6 +8,7 @@ import torch
 
 from autoencoders import Autoencoder, Design, load_autoencoder, save_autoencoder
 from autoencoders.artifact import Origin
+from autoencoders.bottlenecks.quantised import Codes
 from autoencoders.designs import KINDS
 from core.errors import InputError
 from core.representations import Moments, moments
@@ -174,6 +175,30 @@ def test_dead_entries_are_noticed_and_revived_by_their_own_loss():
     assert (dictionary.encoder.bias.grad[:8] != 0).any()
     optimiser.step()
     assert not torch.equal(dictionary.encoder.bias[:8], before)
+
+
+def test_a_code_is_dead_by_comparison_with_the_mean_one_however_few_positions_a_batch_has():
+    bottleneck, x = Codes(6, 64, 3), torch.randn(4, 6, 2, 2, generator=torch.manual_seed(0))
+    book, mean = bottleneck.quantiser._codebook, 16 / 64
+    book.initted.fill_(True)
+    book.embed.normal_()
+    book.embed[0, 5] = 100.0  # so far off that nothing takes it
+    book.cluster_size.fill_(mean)
+    book.cluster_size[0, 5] = 0.4 * mean
+    book.embed_avg.copy_(book.embed * book.cluster_size[..., None])
+    points = bottleneck.standardise(bottleneck.project(x)).movedim(1, -1).flatten(0, -2)
+    bottleneck(x)
+    anew = ((book.embed[0][:, None] - points.detach()).abs() < 1e-6).all(2).any(1)
+    assert anew.nonzero().flatten().tolist() == [5]
+
+
+def test_codes_alone_give_the_map_back():
+    bottleneck = Codes(6, 16, 3)
+    x = torch.randn(5, 6, 2, 3, generator=torch.manual_seed(0))
+    bottleneck(x)
+    bottleneck.eval()
+    latent = bottleneck(x)
+    torch.testing.assert_close(bottleneck.decode_codes(latent.codes, (2, 3)), latent.value)
 
 
 @pytest.mark.parametrize(

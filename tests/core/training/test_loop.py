@@ -90,6 +90,23 @@ def test_the_schedule_rises_to_the_peak_and_falls_for_every_number_of_steps(
         assert rates[-1] == pytest.approx(0.5 / 25 / 1e4)
 
 
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_fused_optimiser_makes_the_same_steps(name: str) -> None:
+    ways = []
+    for fused in (False, True):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Linear(5, 7), nn.Linear(7, 3)).double()
+        settings = TrainingSettings(optimiser=name, learning_rate=0.1)
+        optimiser = build_optimiser(network.parameters(), settings, fused=fused)
+        x = torch.randn(20, 5).double()
+        for _ in range(5):
+            optimiser.zero_grad()
+            network(x).square().mean().backward()
+            optimiser.step()
+        ways.append(nn.utils.parameters_to_vector(network.parameters()))
+    torch.testing.assert_close(*ways, rtol=1e-9, atol=1e-12)
+
+
 def test_training_ends_at_the_end_of_the_schedule(
     tmp_path: Path, digits: Sets, untrained: Build
 ) -> None:
