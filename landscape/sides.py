@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from attacks.verified_rows import SUCCESS
 from core.report.versions import GENUINE
 from core.statistics import Balance, match, matching_balance
 from landscape.groups.same_class import control_of
@@ -15,8 +16,6 @@ from landscape.measures import LOSS
 
 LEAST_PAIRS = 20
 """Fewer pairs than this make no claim, raw or matched."""
-
-SUCCESS = "success"
 
 
 def twins(table: pd.DataFrame, group: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from attacks import craft, verify
+from attacks.verified_rows import SUCCESS
 from autoencoders.augment.sharpness import sharpness
 from autoencoders.model import Autoencoder
 from autoencoders.quality.variance import explained_variance
@@ -52,7 +53,7 @@ def judged(
         seen = verify(
             classifier, x, made.images.to(x), labels, recipe, ids=ids, batch_size=batch_size
         )
-        fooled = (seen["status"] == "success").to_numpy()
+        fooled = (seen["status"] == SUCCESS).to_numpy()
         right = seen["clean_correct"].to_numpy()
         table["right"] = right
         table[f"robust{number}"] = right & ~fooled

@@ -10,7 +10,7 @@ import pandas as pd
 
 from attacks.recipe_lists import is_control
 from attacks.recipes import parse
-from autoencoders.explore.groups import SUCCESS
+from attacks.verified_rows import SUCCESS
 from autoencoders.explore.measuring import BASELINE, DETECTORS
 from autoencoders.latents.detection import LEAST, detection
 from core.report.versions import GENUINE

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from attacks.crafted_shards import save_artifacts
+from attacks.verified_rows import SUCCESS
 from autoencoders.explore import figures, findings
 from autoencoders.explore.comparing import compared, restored
 from autoencoders.explore.examples import Grid
-from autoencoders.explore.groups import SUCCESS
 from core.report import Report, words
 from core.report.drawing import Drawing, save_drawings
 from core.report.facts import classifier_fact, data_fact, run_facts

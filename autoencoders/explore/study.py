@@ -15,12 +15,12 @@ from torch import Tensor
 from attacks.crafted_shards import CRAFT, crafted_shards
 from attacks.recipe_lists import is_control, unique_labels
 from attacks.tables import images_of
+from attacks.verified_rows import crafted_rows
 from autoencoders.artifact import load_autoencoder
 from autoencoders.designs import Design
 from autoencoders.explore import report
 from autoencoders.explore.decoding import example_latents
 from autoencoders.explore.describing import described
-from autoencoders.explore.groups import crafted
 from autoencoders.explore.measuring import measured
 from autoencoders.explore.space import Space, coordinates_of, training_table
 from autoencoders.explore.subjects import Subject, given, trained
@@ -178,10 +178,11 @@ class ExploreStudy(ClassifierStudy):
         start, stop = unit.settings["start"], unit.settings["stop"]
         images, labels = self.explored.tensors(range(start, stop), device=self.device)
         ids = [str(i) for i in self.explored.ids[start:stop]]
-        return crafted(
-            self.classifier, images, labels, ids, unit.settings["group"],
+        recipe = unit.settings["group"]
+        return crafted_rows(
+            self.classifier, images, labels, recipe, ids=ids,
             seed=self.seed, batch_size=self.batch_size,
-        )  # fmt: skip
+        ).assign(group=recipe)  # fmt: skip
 
     def _train(self, subject: Subject, run: RunDirectory) -> pd.DataFrame:
         design = self.design(subject.kind)

@@ -9,36 +9,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from attacks import craft, verify
+from attacks import verify
 from attacks.tables import with_images
+from attacks.verified_rows import SUCCESS, crafted_rows
 from autoencoders.manifold.equal_success import ladder, smallest
 from autoencoders.manifold.groups import equal_recipe
 from autoencoders.model import Autoencoder
 from core.models import Classifier
-
-
-def made_by(
-    recipe: str,
-    classifier: Classifier,
-    images: Tensor,
-    labels: Tensor,
-    ids: Sequence[str],
-    *,
-    seed: int,
-    batch_size: int,
-) -> pd.DataFrame:
-    """Make the examples of a recipe; what is known of each is what `attacks.verify` says of it."""
-    made = craft(classifier, images, labels, recipe, seed=seed, ids=ids, batch_size=batch_size)
-    checked = verify(
-        classifier, images, made.images.to(images), labels, recipe, ids=ids,
-        targets=made.targets, radii=made.radii, batch_size=batch_size,
-    )  # fmt: skip
-    known = {"recipe": recipe, "forwards": made.forwards.numpy()}
-    if made.targets is not None:
-        known["target"] = made.targets.cpu().numpy()
-    if made.radii is not None:
-        known["radii"] = made.radii.cpu().numpy()
-    return with_images(checked.assign(**known), made.images)
 
 
 def reconstructed(
@@ -76,24 +53,25 @@ def equal_success(
         classifier, images, labels, ids, seed, batch_size: as `attacks.craft` takes them.
 
     Returns:
-        What `made_by` returns, with the radius as `eps`, and whether it is enough as `reached`.
+        What `crafted_rows` returns, with the recipe, its radius as `eps`, and as `reached` whether
+        that is enough.
     """
     tried: dict[float, pd.DataFrame] = {}
 
     def success(eps: float) -> float:
         recipe = equal_recipe(norm, eps)
-        tried[eps] = made_by(
-            recipe, classifier, images, labels, ids, seed=seed, batch_size=batch_size
+        tried[eps] = crafted_rows(
+            classifier, images, labels, recipe, ids=ids, seed=seed, batch_size=batch_size
         )
         return success_of(tried[eps])
 
     eps, reached = smallest(ladder(norm, images[0].numel()), success, wanted)
-    return tried[eps].assign(eps=eps, reached=reached)
+    return tried[eps].assign(eps=eps, reached=reached, recipe=equal_recipe(norm, eps))
 
 
 def fooled(table: pd.DataFrame) -> np.ndarray:
     """Say which rows are valid examples that fool, `(n,)`."""
-    found: np.ndarray = (table["status"] == "success").to_numpy(bool)
+    found: np.ndarray = (table["status"] == SUCCESS).to_numpy(bool)
     return found
 
 

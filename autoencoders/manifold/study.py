@@ -15,11 +15,12 @@ from torch import Tensor
 from attacks.elsewhere import files_of
 from attacks.recipe_lists import unique_labels
 from attacks.tables import images_of
+from attacks.verified_rows import crafted_rows
 from autoencoders.artifact import Origin, load_autoencoder
 from autoencoders.designs import Design
 from autoencoders.fitting import MODEL, fit
 from autoencoders.manifold import groups, report
-from autoencoders.manifold.making import equal_success, made_by, reconstructed, success_of
+from autoencoders.manifold.making import equal_success, reconstructed, success_of
 from autoencoders.manifold.measuring import Batches, Instruments, measured
 from autoencoders.manifold.options import NONE, resolved
 from autoencoders.model import Autoencoder
@@ -266,10 +267,10 @@ class ManifoldStudy(ClassifierStudy):
                 autoencoder, self.classifier, images, labels, ids, batch_size=self.batch_size
             )
         recipe = self.recipe(group, number, run)
-        return made_by(
-            recipe, self.classifier, images, labels, ids,
+        return crafted_rows(
+            self.classifier, images, labels, recipe, ids=ids,
             seed=self.seed, batch_size=self.batch_size,
-        )  # fmt: skip
+        ).assign(recipe=recipe)  # fmt: skip
 
     def _equal(self, norm: str, number: int, run: RunDirectory) -> pd.DataFrame:
         images, labels, ids = self.block(0, len(self.chosen))

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from attacks import AdversarialSet, craft, label, load_adversarial, parse, verify
+from attacks import AdversarialSet, label, load_adversarial, parse, verify
 from attacks.crafted_shards import CRAFT, crafted_shards
 from attacks.elsewhere import files_of
 from attacks.recipe_lists import is_control, without_twins
 from attacks.tables import IMAGE, images_of, with_images
+from attacks.verified_rows import crafted_rows, verified_rows
 from core.data import ImageSet
 from core.errors import InputError, unknown_name
 from core.report.versions import GENUINE
@@ -213,35 +213,17 @@ class GroupStudy(ClassifierStudy):
     def _craft(self, group: str, start: int, stop: int) -> pd.DataFrame:
         images, labels = self._genuine(start, stop)
         ids = self.ids(start, stop)
-        passes: dict[str, Any] = {}
-        made: Any
         if group in self.artifacts:
             made = self.artifacts[group].select(ids)
-        else:
-            made = craft(
-                self.classifier,
-                images,
-                labels,
-                group,
-                seed=self.seed,
-                ids=ids,
-                batch_size=self.batch_size,
+            rows = verified_rows(
+                self.classifier, images, labels, made, ids=ids, batch_size=self.batch_size
             )
-            passes = {"forwards": made.forwards.numpy(), "backwards": made.backwards.numpy()}
-        checked = verify(
-            self.classifier,
-            images,
-            made.images.to(images),
-            labels,
-            made.recipe,
-            ids=ids,
-            targets=made.targets,
-            radii=made.radii,
-            batch_size=self.batch_size,
-        )
-        if made.radii is not None:
-            passes["radii"] = made.radii.cpu().numpy()
-        return with_images(checked.assign(group=group, **passes), made.images)
+        else:
+            rows = crafted_rows(
+                self.classifier, images, labels, group, ids=ids, seed=self.seed,
+                batch_size=self.batch_size,
+            )  # fmt: skip
+        return rows.assign(group=group)
 
     def _donors(self, group: str, run: RunDirectory) -> pd.DataFrame:
         """Choose a genuine image for each example of a group that deceives."""
