@@ -81,7 +81,7 @@ _SHARED = {
         False,
         "leave corrupt image files out (they are named and counted) instead of stopping.",
     ),
-    "examples": SharedOption(int, ANY),
+    "examples": SharedOption(int | None, ANY),
     "attacks": SharedOption(
         list[str] | str | None,
         ANY,
@@ -217,7 +217,11 @@ def check_shared_options(run: Callable[..., Any]) -> list[str]:
         if name not in _SHARED:
             continue
         shared = _SHARED[name]
-        if types.get(name) != shared.type:
+        # A command that chooses a default of its own may do without None, which stands for one.
+        declared = types.get(name)
+        same = declared == shared.type
+        needless = shared.default is ANY and typing.get_args(shared.type) == (declared, type(None))
+        if not (same or needless):
             found.append(f"{name}: type {types.get(name)}, elsewhere {shared.type}")
         if shared.default is not ANY and parameter.default != shared.default:
             found.append(f"{name}: default {parameter.default!r}, elsewhere {shared.default!r}")
