@@ -20,6 +20,7 @@ BENCHMARKS = (
     "connectivity",
     "slices",
     "image_loading",
+    "neighbours",
 )
 COLUMNS = ["benchmark", "contender", "metric", "value", "unit", "ratio_to_ours", "note"]
 

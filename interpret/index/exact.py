@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from core.errors import InputError
-from interpret.index.faiss_library import faiss
 from interpret.index.metrics import CHUNK, METRICS, Metric
 from interpret.index.vectors import Vectors, as_queries
 
 SPARE = 16
 """Candidates beyond those asked for, of which most proofs need none."""
-MEMORY = 2**29
+MEMORY = 2**30
 """Prepared rows of at most so many bytes are kept in memory."""
 TAKEN_BYTES = 2**25
 """Most bytes of candidates that are ranked at once, in float64."""
 SHIFT_ROWS = 1024
+BLOCK_ROWS = 16_384
+QUERIES = 1024
+"""Most queries, and most vectors in memory, whose costs are computed at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +72,15 @@ class Exact:
             queries: `(q, d)` float32.
             count: from 1 to the number of vectors.
         """
+        parts = [
+            self._search(queries[start : start + QUERIES], count)
+            for start in range(0, len(queries), QUERIES)
+        ]
+        places, costs = zip(*parts, strict=True)
+        return np.concatenate(places), np.concatenate(costs)
+
+    def _search(self, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Search for queries that are few enough to be searched for at once."""
         n = len(self.vectors)
         prepared = self.metric.prepared(queries, self.shift)
         norms = np.sqrt(np.einsum("ij,ij->i", prepared, prepared, dtype=np.float64))
@@ -82,17 +94,17 @@ class Exact:
             order = np.lexsort((proposed, exact), axis=1)[:, :count]
             places[waiting] = np.take_along_axis(proposed, order, 1)
             costs[waiting] = np.take_along_axis(exact, order, 1)
-            left_out = found.max(1).astype(np.float64) + self.metric.offset - bounds[waiting]
+            left_out = found.max(1) + self.metric.offset - bounds[waiting]
             proven = (costs[waiting, -1] < left_out) | (width == n)
             waiting, width = waiting[~proven], min(n, 2 * width)
         return places, costs
 
     def _propose(self, prepared: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return costs in float32 and places of the `width` nearest, in any order."""
-        costs = np.empty((len(prepared), 0), np.float32)
+        """Return costs and places of the `width` nearest, in any order, without the offset."""
+        costs = np.empty((len(prepared), 0))
         places = np.empty((len(prepared), 0), np.int64)
-        for start, block in self.blocks():
-            found, near = propose(prepared, block, min(width, len(block)), self.metric.product)
+        for start, block, squares in self.blocks():
+            found, near = propose(prepared, block, squares, min(width, len(block)), self.metric)
             costs = np.concatenate([costs, found], 1)
             places = np.concatenate([places, near + start], 1)
             if costs.shape[1] > width:
@@ -101,45 +113,58 @@ class Exact:
                 places = np.take_along_axis(places, best, 1)
         return costs, places
 
-    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the prepared vectors in order: place of the first, `(m, d)` float32."""
+    def blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Yield the prepared vectors in order: place of the first, `(m, d)`, squared lengths."""
         if self.kept is not None:
-            yield 0, self.kept
+            for start in range(0, len(self.kept), BLOCK_ROWS):
+                part = slice(start, start + BLOCK_ROWS)
+                yield start, self.kept[part], self.squares[part]
             return
         for start, block in self.vectors.blocks():
-            yield start, self.metric.prepared(block, self.shift)
+            rows = self.metric.prepared(block, self.shift)
+            yield start, rows, squared_lengths(rows)
+
+    @cached_property
+    def squares(self) -> np.ndarray:
+        """Squared lengths of the vectors that are kept, `(n,)` float32."""
+        assert self.kept is not None
+        return squared_lengths(self.kept)
+
+
+def squared_lengths(rows: np.ndarray) -> np.ndarray:
+    """Return the squared lengths of rows `(m, d)`, summed in float64, as float32."""
+    return np.einsum("ij,ij->i", rows, rows, dtype=np.float64).astype(np.float32)
 
 
 def propose(
-    queries: np.ndarray, block: np.ndarray, width: int, product: bool
+    queries: np.ndarray, block: np.ndarray, squares: np.ndarray, width: int, metric: Metric
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return costs and places in a block of the `width` nearest, by float32 arithmetic.
 
+    The costs lack the metric's offset. (faiss's flat search takes three times as long for this, its
+    matrix product being slower than torch's.)
+
     Args:
-        queries: `(q, d)` float32.
-        block: `(m, d)` float32.
+        queries: `(q, d)` float32, prepared.
+        block: `(m, d)` float32, prepared.
+        squares: `(m,)`, squared lengths of the block's rows.
         width: from 1 to m.
-        product: the cost is the negative inner product, else the squared distance.
+        metric: what near means.
     """
-    if queries.shape[1] <= CHUNK:
-        library = faiss()
-        kind = library.METRIC_INNER_PRODUCT if product else library.METRIC_L2
-        values, near = library.knn(queries, block, width, metric=kind)
-        return (-values if product else values), near.astype(np.int64)
-    products = torch.zeros(len(queries), len(block), dtype=torch.float64)
+    factor, left_out = -1.0, np.zeros(len(queries))
+    if not metric.product:
+        factor, left_out = -2.0, np.einsum("ij,ij->i", queries, queries, dtype=np.float64)
+    costs = torch.zeros(1, len(block)) if metric.product else torch.from_numpy(squares)[None]
     left, right = torch.from_numpy(queries), torch.from_numpy(block)
-    for start in range(0, queries.shape[1], CHUNK):
-        part = slice(start, start + CHUNK)
-        products += left[:, part] @ right[:, part].T
-    costs = -products
-    if not product:
-        squares = [
-            torch.from_numpy(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
-            for rows in (queries, block)
-        ]
-        costs = squares[0][:, None] + squares[1] - 2 * products
-    values, near = costs.topk(width, largest=False)
-    return values.float().numpy(), near.numpy()
+    if queries.shape[1] <= CHUNK:
+        costs = torch.addmm(costs, left, right.T, alpha=factor)
+    else:
+        costs = costs.double()
+        for start in range(0, queries.shape[1], CHUNK):
+            part = slice(start, start + CHUNK)
+            costs = costs + factor * (left[:, part] @ right[:, part].T)
+    values, near = costs.topk(width, dim=1, largest=False, sorted=False)
+    return values.double().numpy() + left_out[:, None], near.numpy()
 
 
 def ranked_costs(

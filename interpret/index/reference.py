@@ -112,12 +112,12 @@ def nearest_of_classes(
     prepared = metric.prepared(queries, exact.shift)
     best = np.full((len(queries), classes), np.inf)
     places = np.full((len(queries), classes), -1, np.int64)
-    for start, block in exact.blocks():
+    for start, block, squares in exact.blocks():
         examples = vectors.examples(np.arange(start, start + len(block)))
         for label in np.unique(labels[examples]):
             members = np.flatnonzero(labels[examples] == label)
             width = min(len(members), vectors.per_example + 1)
-            costs, near = propose(prepared, block[members], width, metric.product)
+            costs, near = propose(prepared, block[members], squares[members], width, metric)
             found = members[near]
             costs = np.where(examples[found] == own[:, None], np.inf, costs)
             first = costs.argmin(1)

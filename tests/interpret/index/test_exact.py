@@ -91,7 +91,7 @@ def test_costs_in_float32_are_within_their_bound(metric):
         queries = rows[:5] + generator.standard_normal((5, d)).astype(np.float32) * 1e-3
         found = Exact.of(Vectors(rows), chosen)
         prepared = chosen.prepared(queries, found.shift)
-        costs, places = exact.propose(prepared, found.kept, 50, chosen.product)
+        costs, places = exact.propose(prepared, found.kept, found.squares, 50, chosen)
         exactly = exact.ranked_costs(found.vectors, chosen, queries, places)
         norms = np.linalg.norm(prepared.astype(np.float64), axis=1)
         gaps = np.abs(costs + chosen.offset - exactly).max(1)
@@ -102,9 +102,9 @@ def test_only_as_much_is_computed_as_the_proof_needs(monkeypatch):
     widths = []
     propose = exact.propose
 
-    def counting(queries, block, width, product):
+    def counting(queries, block, squares, width, metric):
         widths.append((len(queries), width))
-        return propose(queries, block, width, product)
+        return propose(queries, block, squares, width, metric)
 
     monkeypatch.setattr(exact, "propose", counting)
     rows = np.random.default_rng(0).standard_normal((500, 20)).astype(np.float32)
