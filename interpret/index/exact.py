@@ -48,7 +48,7 @@ class Exact:
     def of(vectors: Vectors, metric: Metric, *, memory: int = MEMORY) -> Exact:
         """Prepare the search of vectors; one pass over them."""
         chosen = np.unique(np.linspace(0, len(vectors) - 1, SHIFT_ROWS).astype(np.int64))
-        shift = vectors.take(chosen).astype(np.float64).mean(0).astype(np.float32)
+        shift = vectors.take(chosen).mean(0, dtype=np.float64).astype(np.float32)
         fits = 4 * len(vectors) * vectors.size <= memory
         kept = np.empty((len(vectors), vectors.size), np.float32) if fits else None
         longest = 0.0

@@ -35,7 +35,7 @@ class Settings:
     whitened: bool = False
     sketch: str = "pca"
     code_size: int = 128
-    candidates: int = 20
+    candidates: int = 8
     seed: int = 0
 
     def __post_init__(self) -> None:

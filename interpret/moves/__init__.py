@@ -7,8 +7,10 @@ _NAMES: dict[str, str | None] = {
     "SplicedHead": "interpret.moves.head",
     "cluster_moves": "interpret.moves.clusters",
     "explain_move": "interpret.moves.explaining",
+    "first_layers": "interpret.moves.summary",
     "local_residuals": "interpret.moves.manifold",
     "random_moves": "interpret.moves.control",
+    "summary": "interpret.moves.summary",
     "towards_classes": "interpret.moves.class_means",
 }
 __all__ = sorted(_NAMES)
