@@ -85,4 +85,7 @@ def _numbers(shape: list[int]) -> int:
 
 
 def _size(count: int) -> str:
-    return f"{count / 2**30:.2f} GiB" if count >= 2**29 else f"{count / 2**20:.1f} MiB"
+    for unit, power in (("GiB", 30), ("MiB", 20)):
+        if count >= 2 ** (power - 1):
+            return f"{count / 2**power:.1f} {unit}"
+    return f"{count / 2**10:.1f} KiB"

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from core.data import ImageSet
 from core.errors import InputError, unknown_name
@@ -255,18 +254,22 @@ class Index:
             raise unknown_name("id", str(id_), map(str, self.ids))
         return int(own[0])
 
-    def check(self, classifier: nn.Module | None = None, images: ImageSet | None = None) -> None:
+    def check(self, classifier: Classifier | None = None, images: ImageSet | None = None) -> None:
         """Make sure that the index is of a classifier, and of an image set.
+
+        An index of arrays does not know of whom it is, and passes.
 
         Raises:
             InputError: it is another's.
         """
-        if isinstance(classifier, Classifier) and fingerprint(classifier) != self.classifier:
-            raise InputError(
-                f"index: {self.folder} is of another classifier ({self.classifier[:12]}), found "
-                f"{fingerprint(classifier)[:12]}."
-            )
-        if images is not None and images.fingerprint != self.images:
+        if classifier is not None and self.classifier:
+            found = fingerprint(classifier)
+            if found != self.classifier:
+                raise InputError(
+                    f"index: {self.folder} is of another classifier ({self.classifier[:12]}), "
+                    f"found {found[:12]}."
+                )
+        if images is not None and self.images and images.fingerprint != self.images:
             raise InputError(
                 f"index: {self.folder} is of another image set ({self.images[:12]}), found "
                 f"{images.fingerprint[:12]}."

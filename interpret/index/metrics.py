@@ -71,7 +71,8 @@ class Metric:
 
 
 def _squared(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    return np.square(rows - queries).sum(-1)
+    gaps = rows - queries
+    return np.square(gaps, out=gaps).sum(-1)
 
 
 def _cosine(rows: np.ndarray, queries: np.ndarray) -> np.ndarray:
