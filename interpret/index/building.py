@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from core.data import ImageSet
-from core.errors import InputError
+from core.errors import InputError, unknown_name
 from core.files import write_json
 from core.models import Classifier
 from core.representations.collecting import Writer
@@ -67,10 +67,7 @@ def build_index(
     Cost: four passes over the representations, and for approximate methods the build and a
     measurement of the recall.
     """
-    try:
-        chosen = replace(settings or Settings(), **choices)
-    except TypeError as error:
-        raise InputError(f"index: {error}; see interpret.index.Settings.") from error
+    chosen = _chosen(settings, choices)
     rows = collection[layer]
     folder = rows.folder / f"index-{chosen.key}"
     if (folder / ABOUT).exists():
@@ -134,7 +131,7 @@ def load_index(
     Raises:
         InputError: there is none, or it is another classifier's or image set's.
     """
-    chosen = replace(settings or Settings(), **choices)
+    chosen = _chosen(settings, choices)
     if not isinstance(collection, Collection):
         collection = open_collection(collection, [layer], form=form, dtype=dtype)
     collection.check(classifier, images)
@@ -174,6 +171,13 @@ def load_index(
         recall=Recall(**about["recall"]),
         stored=rows.dtype,
     )
+
+
+def _chosen(settings: Settings | None, choices: dict[str, Any]) -> Settings:
+    for name in choices:
+        if name not in Settings.__dataclass_fields__:
+            raise unknown_name("index", name, Settings.__dataclass_fields__)
+    return replace(settings or Settings(), **choices)
 
 
 def _exact(

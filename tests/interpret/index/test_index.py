@@ -179,12 +179,13 @@ def test_a_build_that_was_killed_is_begun_anew(collection, asked):
         ({"method": "tree"}, "method: unknown name 'tree'"),
         ({"sketch": "hash"}, "sketch: unknown name 'hash'"),
         ({"candidates": 0}, "candidates: expected at least 1"),
-        ({"metrik": "l2"}, "metrik"),
+        ({"metrik": "l2"}, "index: unknown name 'metrik'; did you mean 'metric'"),
     ],
 )
 def test_bad_settings_are_named(collection, choices, message):
-    with pytest.raises(InputError, match=message):
-        build_index(collection, LAYER, **choices)
+    for call in (build_index, load_index):
+        with pytest.raises(InputError, match=message):
+            call(collection, LAYER, **choices)
 
 
 def test_more_neighbours_than_there_are_is_said(collection):
