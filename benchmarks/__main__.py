@@ -23,6 +23,7 @@ BENCHMARKS = (
     "autoencoders",
     "quantisers",
     "honest_metrics",
+    "neighbours",
 )
 COLUMNS = ["benchmark", "contender", "metric", "value", "unit", "ratio_to_ours", "note"]
 

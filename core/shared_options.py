@@ -12,6 +12,7 @@ import textwrap
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any, TypeVar
 
 Run = TypeVar("Run", bound=Callable[..., Any])
@@ -81,7 +82,7 @@ _SHARED = {
         False,
         "leave corrupt image files out (they are named and counted) instead of stopping.",
     ),
-    "examples": SharedOption(int, ANY),
+    "examples": SharedOption(int | None, ANY),
     "attacks": SharedOption(
         list[str] | str | None,
         ANY,
@@ -217,10 +218,17 @@ def check_shared_options(run: Callable[..., Any]) -> list[str]:
         if name not in _SHARED:
             continue
         shared = _SHARED[name]
-        # Whoever chooses the default may choose none.
-        allowed = (shared.type, shared.type | None) if shared.default is ANY else (shared.type,)
-        if types.get(name) not in allowed:
+        declared = types.get(name)
+        # A command that chooses its default may choose none.
+        chosen = shared.default is ANY and _given(declared) == _given(shared.type)
+        if declared != shared.type and not chosen:
             found.append(f"{name}: type {types.get(name)}, elsewhere {shared.type}")
         if shared.default is not ANY and parameter.default != shared.default:
             found.append(f"{name}: default {parameter.default!r}, elsewhere {shared.default!r}")
     return found
+
+
+def _given(declared: Any) -> frozenset[Any]:
+    """Return the types of what can be given, which `None`, the lack of it, is not."""
+    union = typing.get_origin(declared) in (typing.Union, UnionType)
+    return frozenset(typing.get_args(declared) if union else (declared,)) - {type(None)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("core", "attacks", "landscape", "autoencoders")
+PACKAGES = ("core", "attacks", "landscape", "autoencoders", "interpret")
 
 
 def commands() -> dict[str, str]:

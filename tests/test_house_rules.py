@@ -17,7 +17,7 @@ from core.shared_options import check_shared_options
 from tests.commands import commands
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("core", "attacks", "landscape", "autoencoders")
+PACKAGES = ("core", "attacks", "landscape", "autoencoders", "interpret")
 COMMANDS = commands()
 SOURCES = sorted(p for name in PACKAGES for p in (ROOT / name).rglob("*.py"))
 

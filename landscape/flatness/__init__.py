@@ -30,7 +30,7 @@ _NAMES = {
     "log_odds_score": "landscape.flatness.log_odds",
     "log_odds_shift": "landscape.flatness.log_odds",
     "representations": "landscape.flatness.references",
-    "stage_layers": "landscape.flatness.hidden_layers",
+    "stage_layers": "core.stages",
     "noise_rise": "landscape.flatness.noise",
     "worst_case_rise": "landscape.flatness.worst_case",
     "label_stability": "landscape.flatness.stability",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from core.errors import InputError
 from core.layers import INPUT, resolve_layer
 from core.options import float_list, split_list
+from core.stages import stage_layers
 from landscape.flatness.catalogue import DIMENSION, chosen_measures, dimension_at
-from landscape.flatness.hidden_layers import stage_layers
 from landscape.flatness.log_odds import LEAST_REFERENCES
 from landscape.groups import GroupStudy
 

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from core.layers import capture
 from core.models import load_classifier
+from core.stages import stage_layers
 from core.vision import torchvision
-from landscape.flatness.hidden_layers import stage_layers
 
 
 @pytest.mark.parametrize(
