@@ -13,6 +13,8 @@ DEAD_AFTER = 10.0
 were all entries alike, for it to be active once."""
 AUXILIARY = 1 / 32
 """Weight of the loss that revives dead entries (Gao et al. 2024)."""
+PROBES = 1024
+"""Gaussian vectors that the encoder's first scale is found from."""
 FOLLOW = 0.01
 """Share by which the threshold of BatchTopK follows each batch."""
 
@@ -23,8 +25,10 @@ class Dictionary(nn.Module):
     The largest entries are kept: `active` of each vector (TopK; Gao et al. 2024, "Scaling and
     evaluating sparse autoencoders"), or `active` per vector on average over the batch (BatchTopK;
     Bussmann et al. 2024), which in eval mode are those above a threshold that training follows. The
-    encoder begins as the transpose of the decoder, whose columns have length 1. Dead entries have a
-    loss of their own: what the reconstruction leaves over, from the largest of them alone.
+    encoder begins as the transpose of the decoder, whose columns have length 1, times the factor
+    that makes reconstructions of Gaussian vectors as good as it can: where the entries are many for
+    the numbers of a vector, they would be several times too large. Dead entries have a loss of
+    their own: what the reconstruction leaves over, from the largest of them alone.
 
     Args:
         size: numbers of a vector, or channels.
@@ -43,7 +47,7 @@ class Dictionary(nn.Module):
         with torch.no_grad():
             directions = functional.normalize(torch.randn(size, entries), dim=0)
             self.decoder.weight.copy_(directions)
-            self.encoder.weight.copy_(directions.T)
+            self.encoder.weight.copy_(_first_factor(directions, active) * directions.T)
             self.encoder.bias.zero_()
             self.decoder.bias.zero_()
         self.register_buffer("idle", torch.zeros(entries))
@@ -111,6 +115,18 @@ class Dictionary(nn.Module):
     def normalise(self) -> None:
         """Give the decoder's columns length 1 again, after a step of the optimiser."""
         self.decoder.weight.copy_(functional.normalize(self.decoder.weight, dim=0))
+
+
+def _first_factor(directions: Tensor, active: int) -> Tensor:
+    """Return by what to multiply reconstructions from the largest projections on `(d, k)` columns.
+
+    The least-squares factor `<x', x> / <x', x'>`, over Gaussian vectors.
+    """
+    vectors = torch.randn(PROBES, directions.shape[0])
+    values, places = functional.relu(vectors @ directions).topk(active, dim=1)
+    kept = torch.zeros(PROBES, directions.shape[1]).scatter(1, places, values)
+    guesses = kept @ directions.T
+    return (guesses * vectors).sum() / guesses.square().sum()
 
 
 def _vectors(rows: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from autoencoders import Autoencoder, Design, load_autoencoder, save_autoencoder
 from autoencoders.artifact import Origin
 from autoencoders.bottlenecks.quantised import Codes
+from autoencoders.bottlenecks.sparse import Dictionary
 from autoencoders.designs import KINDS
 from core.errors import InputError
 from core.representations import Moments, moments
@@ -232,3 +233,15 @@ def test_what_does_not_suit_the_layer_is_refused():
     autoencoder, x = built("ae", (20,))
     with pytest.raises(InputError, match="expected shape"):
         autoencoder(x[:, :19])
+
+
+@pytest.mark.parametrize(("size", "entries", "active"), [(1, 8, 8), (3, 24, 24), (64, 512, 32)])
+def test_a_dictionary_begins_with_reconstructions_of_the_right_size(size, entries, active):
+    with seeded(0, "weights"):
+        dictionary = Dictionary(size, entries, active, batch=False).eval()
+    x = torch.randn(500, size, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        guess = dictionary.decode(dictionary(x).value)
+    # At the best factor the error is orthogonal to the guess, and no other factor explains more.
+    assert float((guess * x).sum() / guess.square().sum()) == pytest.approx(1, abs=0.08)
+    assert 1 - float((guess - x).square().sum() / x.square().sum()) > 0.5
