@@ -12,7 +12,7 @@ from torch import Tensor
 from autoencoders.explore.space import Space
 from autoencoders.latents.prediction_change import jensen_shannon
 from autoencoders.quality.splicing import logits_with
-from core.layers import INPUT, capture_all
+from core.layers import capture_all
 from core.losses import cross_entropy
 from core.models import Classifier, evaluating
 
@@ -65,7 +65,7 @@ def _batch(
     ids: Sequence[str],
 ) -> pd.DataFrame:
     with torch.no_grad(), evaluating(classifier):
-        found, logits = capture_all(classifier, [layer] if layer != INPUT else [INPUT], images)
+        found, logits = capture_all(classifier, [layer], images)
         rows = found[layer]
         latents = space.autoencoder.encode(rows)
         guesses = space.autoencoder.decode(latents)
